@@ -1,0 +1,68 @@
+"""What every command shares: progress bars, one-line errors and exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from typing import NoReturn, TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+
+
+class InputError(Exception):
+    """Input that cannot be used; its text is one line naming the file or key and what to do."""
+
+    exit_status = 1
+
+
+class UsageError(InputError):
+    """A command or a parameter that asks for something that does not exist."""
+
+    exit_status = 2
+
+
+def progress(items: Iterable[Item], *, total: int | None = None, unit: str = "it") -> tqdm[Item]:
+    """Iterate behind a progress bar that shows itself after two seconds."""
+    return tqdm(items, total=total, unit=f" {unit}", delay=2, dynamic_ncols=True, leave=False)
+
+
+def say(line: str) -> None:
+    """Print a line to standard output without breaking a progress bar."""
+    tqdm.write(line)
+
+
+def warn(line: str) -> None:
+    """Print a line to standard error without breaking a progress bar."""
+    tqdm.write(line, file=sys.stderr)
+
+
+def stage_parser(description: str | None, prog: str) -> argparse.ArgumentParser:
+    """Return the parser of a stage: its documentation, and ``--help``."""
+    return argparse.ArgumentParser(
+        prog=f"python -m pipeline.{prog}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Run a command and leave with its exit status.
+
+    0 is success, 2 a wrong command or parameter, 1 unusable input, 130 an interrupt. An expected
+    error becomes one line on standard error; anything else is a defect and keeps its traceback.
+    """
+    try:
+        main()
+    except InputError as error:
+        warn(f"error: {error}")
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        warn("error: interrupted; run the same command again to go on")
+        sys.exit(130)
+    except MemoryError as error:
+        warn(f"error: out of memory: {error}")
+        sys.exit(1)
+    sys.exit(0)

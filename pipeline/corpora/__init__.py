@@ -1,0 +1,64 @@
+"""Where utterances come from: one file per corpus, all giving the same neutral utterance.
+
+A reader is a module with two functions and a constant, as in `Reader`. ``docs/add-a-corpus.md``
+walks through the shortest one.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.console import UsageError
+from pipeline.params import Corpus, Layout
+from pipeline.utterance import Utterance
+
+READERS = {
+    "vocaltractlab": "pipeline.corpora.vocaltractlab",
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """An utterance that was found and not yet read.
+
+    Attributes
+    ----------
+    id : str
+        Unique in its corpus.
+    files : tuple of Path
+        All that the utterance is read from, in an order that the reader knows.
+    span : (float, float) or None
+        Seconds of the files that are this utterance; None for all.
+    """
+
+    id: str
+    files: tuple[Path, ...]
+    speaker: str = ""
+    session: str = ""
+    style: str = ""
+    sentence: str = ""
+    span: tuple[float, float] | None = None
+
+
+class Reader(Protocol):
+    """What a module of this package offers."""
+
+    LAYOUT: Layout
+    """The channels that become targets unless ``extract.layout`` says otherwise."""
+
+    def find(self, folder: Path, params: Corpus) -> Iterable[Item]:
+        """List the utterances below a folder, in a fixed order, without reading them."""
+
+    def read(self, item: Item, params: Corpus) -> Utterance:
+        """Read one utterance; `InputError` names the file and what is wrong with it."""
+
+
+def reader(name: str) -> Reader:
+    """Return the reader called ``name``; `UsageError` lists the names that there are."""
+    if name not in READERS:
+        raise UsageError(f"corpus.reader: no {name!r} among {', '.join(sorted(READERS))}")
+    return importlib.import_module(READERS[name])
