@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models import batching
+
+LENGTHS = st.lists(st.integers(1, 400), min_size=1, max_size=60).map(np.array)
+NAMES = st.sampled_from(["pad", "bucket", "pack"])
+
+
+@given(lengths=LENGTHS, name=NAMES, size=st.integers(1, 9), seed=st.integers(0, 99))
+def test_every_utterance_lies_once_and_whole_and_alone(lengths, name, size, seed):
+    plan = batching.epoch(name, lengths, size, np.random.default_rng(seed))
+    assert sorted(np.concatenate([b.utterance for b in plan])) == list(range(len(lengths)))
+    for batch in plan:
+        taken = np.zeros((batch.lanes, batch.frames), int)
+        for utterance, lane, start in zip(batch.utterance, batch.lane, batch.start, strict=True):
+            assert start + lengths[utterance] <= batch.frames
+            taken[lane, start : start + lengths[utterance]] += 1
+        assert taken.max() == 1
+        assert taken.sum() == lengths[batch.utterance].sum()
+
+
+@given(lengths=LENGTHS, size=st.integers(1, 9), seed=st.integers(0, 99))
+def test_pack_has_two_shapes_at_most_the_same_in_each_epoch(lengths, size, seed):
+    rng = np.random.default_rng(seed)
+    shapes = [
+        sorted({(b.lanes, b.frames) for b in batching.epoch("pack", lengths, size, rng)})
+        for _ in range(3)
+    ]
+    assert len(set().union(*shapes)) <= 2
+
+
+@given(lengths=LENGTHS, size=st.integers(1, 9))
+def test_bucket_has_few_shapes_and_pads_less_than_the_longest_everywhere(lengths, size):
+    plan = batching.epoch("bucket", lengths, size, np.random.default_rng(0))
+    assert len({(b.lanes, b.frames) for b in plan}) <= 4
+    worst = -(-len(lengths) // size) * size * lengths.max()
+    assert sum(b.lanes * b.frames for b in plan) <= worst
+
+
+def test_each_epoch_is_another_and_the_seed_tells_which():
+    lengths = np.random.default_rng(0).integers(50, 300, 40)
+    for name in ("pad", "bucket", "pack"):
+        rng = np.random.default_rng(7)
+        one, two = (batching.epoch(name, lengths, 8, rng) for _ in range(2))
+        again = batching.epoch(name, lengths, 8, np.random.default_rng(7))
+        order = [np.concatenate([b.utterance for b in plan]).tolist() for plan in (one, two, again)]
+        assert order[0] != order[1]
+        assert order[0] == order[2]
+
+
+def test_pack_wastes_under_8_percent_of_real_lengths(shared_data):
+    object_array = np.load(shared_data / "seed" / "Y.npy", allow_pickle=True, encoding="latin1")
+    lengths = np.array([len(tracks) for tracks in object_array])
+    for seed in range(20):
+        plan = batching.pack(lengths, 8000, np.random.default_rng(seed))
+        assert batching.waste(plan, lengths) < 0.08
+        assert len({(b.lanes, b.frames) for b in plan}) <= 3
+        assert np.mean([b.lanes * b.frames for b in plan]) == pytest.approx(8000, rel=0.15)
+
+
+@given(lengths=LENGTHS, name=NAMES, size=st.integers(1, 5), delay=st.integers(0, 6))
+def test_assembled_frames_stand_where_the_plan_says(lengths, name, size, delay):
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(size=(n, 3)).astype(np.float32) for n in lengths]
+    targets = [x[:, :2] + 1 for x in inputs]
+    for batch in batching.epoch(name, lengths + delay, size, rng):
+        x, y, weight = batching.assemble(batch, inputs, targets, delay=delay)
+        assert weight.sum(dtype=float) == pytest.approx(1, abs=1e-5)
+        assert np.count_nonzero(weight) == lengths[batch.utterance].sum()
+        for utterance, lane, start in zip(batch.utterance, batch.lane, batch.start, strict=True):
+            end = start + lengths[utterance]
+            np.testing.assert_array_equal(x["inputs"][lane, start:end], inputs[utterance])
+            assert not x["inputs"][lane, end : end + delay].any()
+            late = slice(start + delay, end + delay)
+            np.testing.assert_array_equal(y[lane, late], targets[utterance])
+            assert (weight[lane, late] > 0).all()
+            assert x["resets"][lane, start]
+            assert not x["resets"][lane, start + 1 : end + delay].any()
+            assert end + delay == batch.frames or x["resets"][lane, end + delay]
+
+
+@pytest.mark.parametrize("lengths", [[], [3, 0]])
+def test_an_empty_utterance_is_refused(lengths):
+    with pytest.raises(ValueError, match="at least one frame"):
+        batching.epoch("pad", np.array(lengths, int), 2, np.random.default_rng(0))
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match="'stack' is none of"):
+        batching.epoch("stack", np.array([3]), 2, np.random.default_rng(0))
