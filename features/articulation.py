@@ -76,9 +76,9 @@ def repair(time: NDArray[Any], values: NDArray[Any], max_gap_s: float) -> NDArra
     Returns
     -------
     float64 [T, D]
-        A copy in which missing samples are interpolated by Akima's spline (modified; it follows the
-        samples nearest to the gap and does not overshoot as a cubic one does). NaN stays in longer
-        gaps, before the first sample and after the last one of a channel.
+        A copy in which missing samples are interpolated by Akima's spline (1970), which the noise
+        of the samples beside a gap throws off less than a cubic one. NaN stays in longer gaps,
+        before the first sample and after the last one of a channel.
     """
     repaired = np.array(values, np.float64)
     repaired[~np.isfinite(repaired)] = np.nan
@@ -90,7 +90,7 @@ def repair(time: NDArray[Any], values: NDArray[Any], max_gap_s: float) -> NDArra
         inside = ~known & (before > 0) & (before < known.sum())
         width = np.diff(time[known])[before[inside] - 1]
         fill = np.flatnonzero(inside)[width <= max_gap_s]
-        spline = Akima1DInterpolator(time[known], channel[known], method="makima")
+        spline = Akima1DInterpolator(time[known], channel[known], method="akima")
         channel[fill] = spline(time[fill])
     return repaired
 
