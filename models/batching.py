@@ -244,20 +244,14 @@ def assemble(
     batch: Batch,
     inputs: Sequence[NDArray[np.float32]],
     targets: Sequence[NDArray[np.float32]],
-    *,
-    delay: int = 0,
 ) -> tuple[dict[str, NDArray], NDArray[np.float32], NDArray[np.float32]]:
     """Fill a plan with frames.
 
     Parameters
     ----------
     batch : Batch
-        Made from the utterances' lengths plus ``delay``.
     inputs, targets : sequences of float32 [T, width]
         One pair per utterance of the corpus.
-    delay : int
-        Frames by which the output lags: the target of frame t - ``delay`` stands at frame t, and
-        ``delay`` frames of zeros follow each utterance's inputs.
 
     Returns
     -------
@@ -276,8 +270,8 @@ def assemble(
     for utterance, lane, start in zip(batch.utterance, batch.lane, batch.start, strict=True):
         end = start + len(inputs[utterance])
         x[lane, start:end] = inputs[utterance]
-        y[lane, start + delay : end + delay] = targets[utterance]
-        weight[lane, start + delay : end + delay] = 1
-        resets[lane, [start, end + delay]] = True
+        y[lane, start:end] = targets[utterance]
+        weight[lane, start:end] = 1
+        resets[lane, [start, end]] = True
     weight /= weight.sum(dtype=np.float64)
     return {"inputs": x, "resets": resets[:, :-1]}, y, weight

@@ -59,10 +59,21 @@ class Standardize(Block, frozen=True):
     """What is standardised over, and which utterance is on which side."""
 
     mode: Literal["utterance", "speaker", "corpus"]
-    protocol: Literal["random"]
+    protocol: Literal[
+        "random",
+        "held-out-sentences",
+        "speaker-dependent",
+        "leave-one-speaker-out",
+        "k-fold",
+        "file-lists",
+    ]
     validation: Annotated[float, Meta(gt=0, lt=1)]
     test: Annotated[float, Meta(gt=0, lt=1)]
     seed: Seed
+    speaker: str | None
+    folds: Annotated[int, Meta(ge=2)]
+    fold: Annotated[int, Meta(ge=0)]
+    lists: dict[Literal["train", "validation", "test"], str]
 
 
 class Train(Block, frozen=True):

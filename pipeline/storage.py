@@ -118,8 +118,8 @@ class StoreWriter:
 
     def __enter__(self) -> StoreWriter:
         self._atomic = atomic_path(self.folder)
-        self._part = self._atomic.__enter__()
-        self._part.mkdir()
+        self.part = self._atomic.__enter__()
+        self.part.mkdir()
         return self
 
     def add(self, name: str, arrays: Mapping[str, NDArray[Any]], **about: Any) -> None:
@@ -141,7 +141,7 @@ class StoreWriter:
     def _flush(self) -> None:
         shard = {}
         for key in self.columns:
-            path = self._part / f"{key}-{len(self.shards):05d}.npy"
+            path = self.part / f"{key}-{len(self.shards):05d}.npy"
             np.save(path, np.concatenate([arrays[key] for arrays in self.pending]))
             shard[key] = {"file": path.name, "sha256": checksum(path)}
         self.shards.append(shard)
@@ -158,7 +158,7 @@ class StoreWriter:
                 self._flush()
             index = {"version": VERSION, "columns": self.columns, "about": self.about}
             write_json(
-                self._part / "index.json",
+                self.part / "index.json",
                 index | {"shards": self.shards, "utterances": self.rows},
             )
         self._atomic.__exit__(kind, error, trace)

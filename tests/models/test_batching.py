@@ -61,25 +61,23 @@ def test_pack_wastes_under_8_percent_of_real_lengths(shared_data):
         assert np.mean([b.lanes * b.frames for b in plan]) == pytest.approx(8000, rel=0.15)
 
 
-@given(lengths=LENGTHS, name=NAMES, size=st.integers(1, 5), delay=st.integers(0, 6))
-def test_assembled_frames_stand_where_the_plan_says(lengths, name, size, delay):
+@given(lengths=LENGTHS, name=NAMES, size=st.integers(1, 5))
+def test_assembled_frames_stand_where_the_plan_says(lengths, name, size):
     rng = np.random.default_rng(0)
     inputs = [rng.normal(size=(n, 3)).astype(np.float32) for n in lengths]
     targets = [x[:, :2] + 1 for x in inputs]
-    for batch in batching.epoch(name, lengths + delay, size, rng):
-        x, y, weight = batching.assemble(batch, inputs, targets, delay=delay)
+    for batch in batching.epoch(name, lengths, size, rng):
+        x, y, weight = batching.assemble(batch, inputs, targets)
         assert weight.sum(dtype=float) == pytest.approx(1, abs=1e-5)
         assert np.count_nonzero(weight) == lengths[batch.utterance].sum()
         for utterance, lane, start in zip(batch.utterance, batch.lane, batch.start, strict=True):
             end = start + lengths[utterance]
             np.testing.assert_array_equal(x["inputs"][lane, start:end], inputs[utterance])
-            assert not x["inputs"][lane, end : end + delay].any()
-            late = slice(start + delay, end + delay)
-            np.testing.assert_array_equal(y[lane, late], targets[utterance])
-            assert (weight[lane, late] > 0).all()
+            np.testing.assert_array_equal(y[lane, start:end], targets[utterance])
+            assert (weight[lane, start:end] > 0).all()
             assert x["resets"][lane, start]
-            assert not x["resets"][lane, start + 1 : end + delay].any()
-            assert end + delay == batch.frames or x["resets"][lane, end + delay]
+            assert not x["resets"][lane, start + 1 : end].any()
+            assert end == batch.frames or x["resets"][lane, end]
 
 
 @pytest.mark.parametrize("lengths", [[], [3, 0]])

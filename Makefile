@@ -1,0 +1,52 @@
+# make repro   the whole pipeline: corpus, features, training, evaluation, pictures
+# make test    style, types and the test suite
+# make bench   speed against other implementations
+# make lock    pin the newest versions that pyproject.toml allows
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: repro test bench lock debian
+
+repro: .venv/run
+	@dvc repro
+	@python -m pipeline.summary
+
+test: .venv/dev debian
+	ruff check .
+	ruff format --check .
+	mypy
+	python -m pytest
+
+bench: .venv/dev
+	python -m benchmarks.recurrent
+
+# Peers and browsers that tests use where they are; the tests that need one skip without it.
+DEBIAN := chromium chromium-driver ffmpeg pocketsphinx-testdata speech-tools
+debian:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    ! dpkg -s $(DEBIAN) >/dev/null 2>&1; then \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -qq --no-install-recommends $(DEBIAN)) >.venv/debian.log 2>&1 \
+	    || echo "Debian packages not installed ($(DEBIAN)): some tests will skip"; \
+	fi
+
+.venv/run: requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing what requirements.lock pins into .venv ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@
+
+.venv/dev: .venv/run requirements-dev.lock
+	@echo "Installing what requirements-dev.lock pins into .venv ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
+# a local build's suffix (+cpu) is no part of a version that others can have
+PIN = $(BIN)/python -m pip freeze --exclude articulatory-inversion | sed 's/+cpu$$//'
+lock:
+	rm -rf .venv build && $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet '.[synthesis]' && $(PIN) > requirements.lock
+	$(BIN)/python -m pip install --quiet '.[synthesis,dev]' && $(PIN) > requirements-dev.lock

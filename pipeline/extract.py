@@ -1,0 +1,169 @@
+"""Stage 2: 39 MFCCs and the articulator tracks of every utterance on one grid of 10 ms frames.
+
+The tracks are repaired, low-passed without phase shift and resampled by their time stamps to the
+instants at which the MFCCs are centred. Writes data/frames; an utterance that cannot be used is
+left out with a line that says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from features import articulation, deltas, frames, mfcc
+from pipeline import corpora, corpus, layouts, params
+from pipeline.console import InputError, progress, run, say, stage_parser, warn
+from pipeline.corpora import Item
+from pipeline.storage import StoreWriter, checksum
+from pipeline.utterance import Label, Utterance
+
+FOLDER = Path("data/frames")
+SILENCE = {"", "sil", "sp", "pau", "h#", "#", "<sil>", "_", "silence", "breath"}
+MINIMUM_FRAMES = 10
+
+Arrays = dict[str, NDArray[np.float32]]
+
+
+def speech_span(phones: tuple[Label, ...]) -> tuple[float, float]:
+    """Return start and end, in s, of what is not leading or trailing silence."""
+    speech = [phone for phone in phones if phone.text.strip().lower() not in SILENCE]
+    if not speech:
+        raise InputError("extract.trim_silence needs phone labels and there are none but silence")
+    return speech[0].start, speech[-1].end
+
+
+def on_one_grid(
+    utterance: Utterance, layout: params.Layout, extract: params.Extract
+) -> tuple[int, Arrays]:
+    """Bring sound and articulation of an utterance onto the frame grid.
+
+    Returns
+    -------
+    first : int
+        Index of the first frame on the grid of the whole sound.
+    arrays : dict
+        ``inputs`` float32 [T, 39] and ``targets`` float32 [T, tracks].
+
+    Raises
+    ------
+    InputError
+        With the reason why the utterance cannot be used.
+    """
+    try:
+        if utterance.audio is None:
+            assert utterance.inputs is not None
+            inputs = utterance.inputs
+        else:
+            inputs = mfcc.mfcc(utterance.audio, utterance.sample_rate)
+        time, values = utterance.tracks.time, layouts.pick(utterance.tracks, layout)
+        for gap in articulation.gaps(time, values, extract.max_gap_s):
+            raise InputError(
+                f"channel {layout.channels[gap.column]} has no samples from {gap.start:.3f}"
+                f" to {gap.end:.3f} s, longer than extract.max_gap_s = {extract.max_gap_s:g} s"
+            )
+        first, static = articulation.onto_grid(
+            time, values, extract.cutoff_hz, extract.max_gap_s, len(inputs)
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    targets = deltas.with_deltas(static, layout.deltas)
+    inputs = inputs[first : first + len(targets)]
+    if extract.trim_silence:
+        start, end = speech_span(utterance.phones)
+        times = frames.frame_times(len(targets), first)
+        keep = np.flatnonzero((times >= start) & (times <= end))
+        if len(keep):
+            inputs, targets, first = inputs[keep], targets[keep], first + int(keep[0])
+    if len(targets) < MINIMUM_FRAMES:
+        raise InputError(f"sound and tracks share {len(targets)} frames, under {MINIMUM_FRAMES}")
+    return first, {"inputs": inputs, "targets": targets.astype(np.float32)}
+
+
+def describe(utterance: Utterance, item: Item, first: int) -> dict[str, Any]:
+    """Return what later stages want to know of an utterance."""
+    return {
+        "speaker": utterance.speaker,
+        "session": utterance.session,
+        "style": utterance.style,
+        "sentence": utterance.sentence,
+        "start_s": float(frames.frame_times(1, first)[0]),
+        "audio": None if utterance.audio is None else item.files[0].as_posix(),
+        "phones": [[p.start, p.end, p.text] for p in utterance.phones],
+    }
+
+
+def extract_one(
+    item: Item, sha256: str, layout: params.Layout, settings: params.Params
+) -> tuple[Arrays, dict[str, Any]] | str:
+    """Return the arrays of an utterance and what is known of it, or why it cannot be used."""
+    try:
+        if checksum(*item.files) != sha256:
+            raise InputError("changed since the corpus was read; run `dvc repro --force corpus`")
+        utterance = corpora.reader(settings.corpus.reader).read(item, settings.corpus)
+        first, arrays = on_one_grid(utterance, layout, settings.extract)
+    except InputError as error:
+        return str(error).removeprefix(f"{item.files[0]}: ")
+    except FileNotFoundError as error:
+        return f"not found: {error.filename}; run `dvc repro --force corpus`"
+    return arrays, describe(utterance, item, first)
+
+
+def extract_all(settings: params.Params, jobs: int) -> Iterator[tuple[Item, Any]]:
+    """Yield every utterance of the manifest with its result, in order, on several processes."""
+    default = corpora.reader(settings.corpus.reader).LAYOUT
+    layout = layouts.resolve(settings.extract.layout, settings.layouts, default)
+    rows = list(corpus.read_manifest())
+    calls = (delayed(extract_one)(item, row["sha256"], layout, settings) for item, row in rows)
+    results = Parallel(n_jobs=jobs, return_as="generator", batch_size=8)(calls)
+    for (item, _), result in zip(
+        rows, progress(results, total=len(rows), unit="utterances"), strict=True
+    ):
+        yield item, result
+
+
+def main() -> None:
+    """Run the stage."""
+    parser = stage_parser(__doc__, "extract")
+    parser.add_argument("--jobs", type=int, default=-1, help="processes; default: one per core")
+    arguments = parser.parse_args()
+    settings = params.load()
+    default = corpora.reader(settings.corpus.reader).LAYOUT
+    layout = layouts.resolve(settings.extract.layout, settings.layouts, default)
+    names = layouts.track_names(layout)
+    about = {
+        "channels": names,
+        "layout": settings.extract.layout,
+        "deltas": layout.deltas,
+        "unit": "mm",
+        "hop_s": frames.HOP_S,
+        "sample_rate": mfcc.SAMPLE_RATE,
+    }
+    refused = total = 0
+    columns = {"inputs": mfcc.WIDTH, "targets": len(names)}
+    with StoreWriter(FOLDER, columns, about) as writer:
+        for item, result in extract_all(settings, arguments.jobs):
+            if isinstance(result, str):
+                reason = f"{item.files[0]}: {result}"
+                if settings.corpus.strict:
+                    raise InputError(f"{reason} (corpus.strict is true)")
+                warn(f"refused {reason}")
+                refused += 1
+                continue
+            arrays, known = result
+            writer.add(item.id, arrays, **known)
+            total += len(arrays["inputs"])
+        if not total:
+            raise InputError(f"{corpus.MANIFEST}: none of its {refused} utterances can be used")
+    say(
+        f"extract: {len(writer.rows)} utterances, {total} frames, 39 MFCCs ->"
+        f" {len(names)} tracks; {refused} refused -> {FOLDER}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)
