@@ -1,0 +1,186 @@
+"""Stage 5: the model and two floors on the test utterances, in figures and tables.
+
+The floors are what needs no network: the mean predictor, and ridge regression on stacked frames,
+fitted to the training utterances. Writes data/predictions, reports/metrics.json, what
+they stand on in reports/protocol.json, and a CSV per question in reports/tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features import metrics
+from features.frames import FRAME_RATE
+from features.ridge import StackedRidge
+from pipeline import extract, palates, params, protocols, standardize, tables, train
+from pipeline.console import InputError, progress, run, say, stage_parser
+from pipeline.scores import FIGURES, Predictions, Scored, over_frames
+from pipeline.storage import Store, StoreWriter, write_json, write_text
+
+PREDICTIONS = Path("data/predictions")
+METRICS = Path("reports/metrics.json")
+PROTOCOL = Path("reports/protocol.json")
+BATCH_FRAMES = 20_000  # of the inputs of one batch, padding and all
+
+Array = NDArray[np.float32]
+
+
+def predict(inputs: Sequence[Array]) -> Iterator[tuple[int, Array]]:
+    """Yield index and prediction [T, tracks] of every utterance [T, features], shortest first."""
+    from models import batching, regressor  # TensorFlow takes seconds to import
+
+    path = train.FOLDER / "model.keras"
+    if not path.is_file():
+        raise InputError(f"{path}: not found; run `dvc repro train` first")
+    model = regressor.load(path)
+    lengths = np.array([len(x) for x in inputs])
+    nothing = [np.zeros((length, 0), np.float32) for length in lengths]
+    for members in batches(lengths):
+        frames = -(-int(lengths[members].max()) // 100) * 100  # few shapes, few compilations
+        n = len(members)
+        batch = batching.Batch(n, frames, members, np.arange(n), np.zeros(n, np.intp))
+        x, _, _ = batching.assemble(batch, inputs, nothing)
+        y = model.predict_on_batch(x)
+        for lane, member in enumerate(members):
+            yield int(member), y[lane, : lengths[member]]
+
+
+def batches(lengths: NDArray[np.integer]) -> Iterator[NDArray[np.intp]]:
+    """Deal utterances of like length into batches of at most `BATCH_FRAMES`."""
+    order = np.argsort(lengths, kind="stable")
+    while len(order):
+        capacity = np.arange(1, len(order) + 1) * lengths[order]  # of the first n: increasing
+        n = max(1, int(np.searchsorted(capacity, BATCH_FRAMES, side="right")))
+        yield order[:n]
+        order = order[n:]
+
+
+def fit_ridge(store: Store, settings: params.Evaluate) -> StackedRidge:
+    """Fit the linear floor to the training utterances."""
+    floor = StackedRidge(settings.context, settings.ridge)
+    for entry in progress(store.entries, unit="utterances"):
+        if entry.about["split"] == protocols.TRAIN:
+            floor.partial_fit(store.frames(entry, "inputs"), store.frames(entry, "targets"))
+    return floor.solve()
+
+
+def write_predictions(store: Store, settings: params.Evaluate) -> None:
+    """Predict every test utterance by network and ridge, and write them beside what was measured.
+
+    Raises
+    ------
+    InputError
+        Where there is no test utterance.
+    """
+    test = [k for k, e in enumerate(store.entries) if e.about["split"] == protocols.TEST]
+    if not test:
+        raise InputError(f"{store.folder}: no test utterance; raise standardize.test")
+    entries = [store.entries[k] for k in test]
+    inputs = [store.frames(entry, "inputs") for entry in entries]
+    predicted = dict(progress(predict(inputs), total=len(inputs), unit="utterances"))
+    floor = fit_ridge(store, settings)
+    statistics = standardize.load_statistics()
+    columns = dict.fromkeys(("measured", "predicted", "ridge"), store.columns["targets"])
+    with StoreWriter(PREDICTIONS, columns, store.about) as writer:
+        for k, (row, entry) in enumerate(zip(test, entries, strict=True)):
+            arrays = {
+                "measured": store.frames(entry, "targets"),
+                "predicted": predicted[k],
+                "ridge": floor.predict(inputs[k]),
+            }
+            own = {key: statistics[key][row].tolist() for key in ("target_mean", "target_scale")}
+            writer.add(entry.id, arrays, **entry.about | own)
+
+
+def figures(scored: Scored, predictions: Predictions) -> dict[str, Any]:
+    """Return the figures of merit for ``reports/metrics.json``."""
+    mean = tables.per_name(scored.overall())[0]
+    pooled = over_frames(predictions, "predicted")
+    return {
+        "test": {
+            **scored.summary("predicted"),
+            "interval": {
+                name: {end: mean[f"{name}_{end}"] for end in ("low", "high")} for name in FIGURES
+            },
+            "all_frames": {name: float(metrics.mean(x)) for name, x in pooled.items()},
+            "utterances": len(predictions.entries),
+            "frames": sum(entry.frames for entry in predictions.entries),
+        },
+        "floors": {floor: scored.summary(floor) for floor in ("mean", "ridge")},
+    }
+
+
+def protocol(store: Store, settings: params.Params, predictions: Predictions) -> dict[str, Any]:
+    """Return what a reader has to know to compare the figures with others'."""
+    sides: dict[str, list[str]] = {side: [] for side in protocols.SIDES}
+    for entry in store.entries:
+        sides.setdefault(entry.about["split"], []).append(entry.id)
+    return {
+        "corpus": settings.corpus.reader,
+        "tracks": list(predictions.channels),
+        "frame_rate_hz": FRAME_RATE,
+        "smoothing": f"zero-phase low-pass of the measured tracks at {settings.extract.cutoff_hz:g}"
+        " Hz before they are sampled; none of the predictions",
+        "silence": "leading and trailing silence cut"
+        if settings.extract.trim_silence
+        else "all frames count, silence too",
+        "split": f"{settings.standardize.protocol}, seed {settings.standardize.seed}",
+        "standardisation": f"z-scores per {settings.standardize.mode}",
+        "millimetres": "predicted z-scores times the deviation plus the mean of the measured"
+        f" {settings.standardize.mode}, which a true prediction does not know",
+        "recipe": settings.train.recipe,
+        "means": "error and correlation of each track in each utterance, averaged over utterances,"
+        " then over tracks; z_mse weighted by frames, as in training; all_frames: over the frames"
+        " of all utterances at once, then averaged over tracks",
+        "intervals": "95 %, percentile bootstrap, 2000 draws of the test utterances",
+        "undefined": "a measured track that does not move has no correlation and is left out;"
+        " a prediction that does not move has correlation 0",
+        "palate": "upper envelope of all tongue positions of the speaker, not a traced palate",
+        "utterances": {side: len(ids) for side, ids in sides.items()},
+        "files": sides,
+    }
+
+
+def main() -> None:
+    """Run the stage."""
+    stage_parser(__doc__, "evaluate").parse_args()
+    settings = params.load()
+    store = Store(standardize.FOLDER, "standardize")
+    store.verify()
+    write_predictions(store, settings.evaluate)
+    predictions = Predictions(Store(PREDICTIONS, "evaluate"))
+    scored = Scored.of(predictions)
+    known = palates.estimate(Store(extract.FOLDER, "extract"))
+    by_phone, by_class = tables.phones(predictions)
+    rows = {
+        "tracks": tables.tracks(scored, predictions),
+        "sensors": tables.sensors(scored),
+        "utterances": tables.utterances(scored, predictions),
+        "speakers": tables.groups(scored, predictions, "speaker"),
+        "styles": tables.groups(scored, predictions, "style"),
+        "phones": by_phone,
+        "phone_classes": by_class,
+        "palates": palates.rows(known),
+        "tract_variables": tables.tract_variables(predictions, known),
+        "error_cdf": tables.error_cdf(predictions),
+    }
+    for name, table in rows.items():
+        write_text(tables.FOLDER / f"{name}.csv", tables.to_csv(table))
+    found = figures(scored, predictions)
+    write_json(PROTOCOL, protocol(store, settings, predictions))
+    write_json(METRICS, tables.rounded(found))
+    test, floors = found["test"], found["floors"]
+    say(
+        f"evaluate: {test['utterances']} test utterances: z-MSE {test['z_mse']:.3f}"
+        f" (ridge {floors['ridge']['z_mse']:.3f}, mean {floors['mean']['z_mse']:.3f}),"
+        f" RMSE {test['rmse_mm']:.2f} mm, r {test['pearson_r']:.3f} -> {METRICS}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,58 @@
+"""The palate of each speaker, estimated from where the tongue was; kept in reports/tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.tract_variables import estimate_palate
+from pipeline.storage import Store
+
+TONGUE = ("TT", "T1", "TB", "T2", "TF", "TM", "T3", "TD", "T4", "TR")  # from tip to root
+
+Array = NDArray[np.floating]
+
+
+def tongue_sensors(channels: Sequence[str]) -> tuple[str, ...]:
+    """Return the sensors on the tongue that have a forward and a height channel, tip to root."""
+    return tuple(s for s in TONGUE if f"{s}_x" in channels and f"{s}_y" in channels)
+
+
+def positions(values: Array, channels: Sequence[str], sensors: Sequence[str]) -> Array:
+    """Return the positions [T, sensors, 2] among tracks [T, D]: forward and height, mm."""
+    columns = [channels.index(f"{sensor}_{axis}") for sensor in sensors for axis in "xy"]
+    return values[:, columns].reshape(len(values), len(sensors), 2)
+
+
+def estimate(frames: Store) -> dict[str, Array]:
+    """Return the palate [P, 2] of every speaker of data/frames, mm; none without a tongue."""
+    channels = frames.about["channels"]
+    sensors = tongue_sensors(channels)
+    if not sensors:
+        return {}
+    tongue = defaultdict(list)
+    for entry in frames.entries:
+        places = positions(frames.frames(entry, "targets"), channels, sensors)
+        tongue[entry.about["speaker"]].append(places.reshape(-1, 2))
+    return {speaker: estimate_palate(np.concatenate(own)) for speaker, own in tongue.items()}
+
+
+def rows(palates: Mapping[str, Array]) -> list[dict[str, str | float]]:
+    """Return the palates as the rows of a table."""
+    return [
+        {"speaker": speaker, "x_mm": float(x), "y_mm": float(y)}
+        for speaker, palate in palates.items()
+        for x, y in palate
+    ]
+
+
+def from_rows(table: Sequence[Mapping[str, Any]]) -> dict[str, Array]:
+    """Return the palate of each speaker [P, 2] from the rows of a table."""
+    found = defaultdict(list)
+    for row in table:
+        found[row["speaker"]].append((row["x_mm"], row["y_mm"]))
+    return {speaker: np.array(places) for speaker, places in found.items()}

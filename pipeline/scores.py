@@ -1,0 +1,175 @@
+"""What the predictions are worth: figures per utterance, track, phone, speaker and style.
+
+Every figure is taken twice, as papers do: per utterance and then averaged over utterances, with a
+bootstrap interval over them; and over all frames at once. Figures in mm and correlations are those
+of the positions; where a layout has deltas too, they count in the z-scored error alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features import metrics
+from features.frames import frame_times
+from pipeline.storage import Entry, Store
+
+SOURCES = ("predicted", "ridge", "mean")
+FIGURES = ("z_mse", "rmse_mm", "pearson_r", "velocity_rmse_mm_s", "velocity_r")
+MAX_LAG = 20  # frames
+SEED = 1  # of the bootstrap
+
+Array = NDArray[np.float64]
+Scores = dict[str, Array]
+
+
+def sensor_of(channel: str) -> str:
+    """Return the sensor of a channel: ``TT`` of ``TT_x`` and of ``TT_x_delta``."""
+    return channel.partition("_")[0]
+
+
+class Predictions:
+    """The store that `pipeline.evaluate` writes, in z and in mm.
+
+    Attributes
+    ----------
+    channels : tuple of str, length D
+    positions : slice
+        Which of them are positions; their deltas follow.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.entries = store.entries
+        self.channels = tuple(store.about["channels"])
+        self.positions = slice(len(self.channels) // (store.about["deltas"] + 1))
+
+    def z(self, entry: Entry, source: str) -> Array:
+        """Return the z-scores [T, D] of ``measured`` or one of `SOURCES`."""
+        if source == "mean":
+            return np.zeros((entry.frames, len(self.channels)))
+        return self.store.frames(entry, source).astype(np.float64)
+
+    def mm(self, entry: Entry, source: str) -> Array:
+        """Return the positions [T, positions] in mm."""
+        mean, scale = (np.array(entry.about[key]) for key in ("target_mean", "target_scale"))
+        return (self.z(entry, source) * scale + mean)[:, self.positions]
+
+    def time(self, entry: Entry) -> Array:
+        """Return the centres of the frames [T], s in the sound."""
+        return entry.about["start_s"] + frame_times(entry.frames)
+
+
+def correlation(measured: Array, predicted: Array) -> Array:
+    """Return Pearson's r per channel [D]; 0 for a prediction that does not move.
+
+    NaN where what was measured does not move: there is nothing to predict.
+    """
+    moves = [(x != x[:1]).any(axis=0) for x in (measured, predicted)]
+    return np.where(moves[0] & ~moves[1], 0.0, metrics.pearson(measured, predicted))
+
+
+def score(predictions: Predictions, entry: Entry, source: str) -> dict[str, Array]:
+    """Return every figure of one utterance per track [D]; NaN for what deltas do not have."""
+    z = [predictions.z(entry, name) for name in ("measured", source)]
+    mm = [predictions.mm(entry, name) for name in ("measured", source)]
+    speed = [metrics.velocity(positions) for positions in mm]
+    figures = [metrics.z_mse(*z), metrics.rmse(*mm), correlation(*mm)]
+    figures += [metrics.rmse(*speed), correlation(*speed)]
+    deltas = np.full(len(predictions.channels) - mm[0].shape[1], np.nan)
+    return {
+        name: values if name == "z_mse" else np.concatenate([values, deltas])
+        for name, values in zip(FIGURES, figures, strict=True)
+    }
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Every figure of every utterance, for the model and its floors.
+
+    Attributes
+    ----------
+    names : tuple of str, length D
+        Tracks, or sensors.
+    figures : dict of source to dict of figure to float64 [utterances, D]
+    frames : int [utterances, 1]
+    """
+
+    names: tuple[str, ...]
+    figures: dict[str, dict[str, Array]]
+    frames: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, predictions: Predictions) -> Scored:
+        """Score every track of every utterance."""
+        figures = {}
+        for source in SOURCES:
+            rows = [score(predictions, entry, source) for entry in predictions.entries]
+            figures[source] = {name: np.stack([row[name] for row in rows]) for name in FIGURES}
+        frames = np.array([[entry.frames] for entry in predictions.entries])
+        return cls(predictions.channels, figures, frames)
+
+    def by_sensor(self) -> Scored:
+        """Return the same figures per sensor: the mean over its channels."""
+        sensors = np.array([sensor_of(name) for name in self.names])
+        names = tuple(dict.fromkeys(sensors.tolist()))
+        figures = {
+            source: {
+                figure: np.stack(
+                    [metrics.mean(values[:, sensors == name].T) for name in names], axis=1
+                )
+                for figure, values in own.items()
+            }
+            for source, own in self.figures.items()
+        }
+        return Scored(names, figures, self.frames)
+
+    def weights(self, figure: str) -> NDArray[np.int64] | None:
+        """Return what an utterance counts: its frames for the error that is trained, else 1."""
+        return self.frames if figure == "z_mse" else None
+
+    def mean(self, source: str, figure: str) -> Array:
+        """Return the mean of a figure over utterances [D]."""
+        return metrics.mean(self.figures[source][figure], self.weights(figure))
+
+    def interval(self, source: str, figure: str) -> tuple[Array, Array]:
+        """Return both ends of the 95 % interval of `mean`, each [D]."""
+        rng = np.random.default_rng(SEED)
+        values = self.figures[source][figure]
+        return metrics.bootstrap_interval(values, rng, weights=self.weights(figure))
+
+    def summary(self, source: str) -> dict[str, float]:
+        """Return the mean over utterances and tracks of every figure."""
+        return {name: float(metrics.mean(self.mean(source, name))) for name in FIGURES}
+
+    def overall(self) -> Scored:
+        """Return the same figures averaged over tracks: one column."""
+        figures = {
+            source: {figure: metrics.mean(values.T)[:, None] for figure, values in own.items()}
+            for source, own in self.figures.items()
+        }
+        return Scored(("mean",), figures, self.frames)
+
+    def only(self, utterances: Sequence[int]) -> Scored:
+        """Return the figures of some utterances."""
+        rows = list(utterances)
+        figures = {
+            source: {figure: values[rows] for figure, values in own.items()}
+            for source, own in self.figures.items()
+        }
+        return Scored(self.names, figures, self.frames[rows])
+
+
+def over_frames(predictions: Predictions, source: str) -> Scores:
+    """Return error and correlation over the frames of all utterances at once, each [positions]."""
+    measured, predicted = (
+        np.concatenate([predictions.mm(entry, name) for entry in predictions.entries])
+        for name in ("measured", source)
+    )
+    return {
+        "rmse_mm": metrics.rmse(measured, predicted),
+        "pearson_r": correlation(measured, predicted),
+    }

@@ -1,0 +1,196 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import pearsonr
+from sklearn.linear_model import Ridge
+from sklearn.metrics import mean_squared_error, root_mean_squared_error
+
+from features.ridge import stack_frames
+from pipeline import evaluate, scores, standardize, tables
+from pipeline.storage import Store, StoreWriter
+from tests.pipeline.conftest import change
+
+
+@pytest.fixture
+def standardized(project, stage):
+    for name in ("corpus", "extract", "standardize"):
+        assert stage(name).status == 0
+    return project
+
+
+@pytest.fixture
+def echo(monkeypatch):
+    """A network that predicts the first four features."""
+
+    def predict(inputs):
+        return ((k, x[:, :4]) for k, x in enumerate(inputs))
+
+    monkeypatch.setattr(evaluate, "predict", predict)
+
+
+def rows(name):
+    with (tables.FOLDER / f"{name}.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_trained_network_is_scored_beside_its_floors_the_same_way_twice(standardized, stage):
+    assert stage("train").status == 0
+    assert "test utterances" in stage("evaluate").out
+    first = evaluate.METRICS.read_bytes()
+    found = json.loads(first)
+    assert found["floors"]["mean"]["z_mse"] == pytest.approx(1, abs=1e-4)
+    assert found["test"]["z_mse"] < 1
+    assert stage("evaluate").status == 0
+    assert evaluate.METRICS.read_bytes() == first
+
+
+def test_an_utterance_is_predicted_alike_alone_and_among_longer_ones(standardized, stage):
+    assert stage("train").status == 0
+    store = Store(standardize.FOLDER, "standardize")
+    inputs = [store.frames(entry, "inputs") for entry in store.entries]
+    together = dict(evaluate.predict(inputs))
+    assert sorted(together) == list(range(len(inputs)))
+    for k in (0, 7):
+        alone = dict(evaluate.predict([inputs[k]]))[0]
+        assert alone.shape == (len(inputs[k]), 4)
+        np.testing.assert_allclose(together[k], alone, atol=1e-5)
+
+
+def test_figures_are_those_of_scipy_and_scikit_learn(standardized, stage, echo):
+    assert stage("evaluate").status == 0
+    store = Store(evaluate.PREDICTIONS, "evaluate")
+    z = [[store.frames(e, name) for e in store.entries] for name in ("measured", "predicted")]
+    mm = [
+        [
+            x * e.about["target_scale"] + e.about["target_mean"]
+            for x, e in zip(side, store.entries, strict=True)
+        ]
+        for side in z
+    ]
+    test = json.loads(evaluate.METRICS.read_text())["test"]
+    assert test["z_mse"] == pytest.approx(mean_squared_error(*map(np.concatenate, z)), rel=1e-4)
+    assert test["rmse_mm"] == pytest.approx(
+        np.mean([root_mean_squared_error(a, b) for a, b in zip(*mm, strict=True)]), rel=1e-4
+    )
+    r = [[pearsonr(a[:, d], b[:, d])[0] for a, b in zip(*mm, strict=True)] for d in range(4)]
+    assert test["pearson_r"] == pytest.approx(np.mean(r), rel=1e-4)
+    assert [float(row["pearson_r"]) for row in rows("tracks")] == pytest.approx(
+        np.mean(r, axis=1), rel=1e-4
+    )
+    pooled = list(map(np.concatenate, mm))
+    assert test["all_frames"]["pearson_r"] == pytest.approx(
+        np.mean([pearsonr(pooled[0][:, d], pooled[1][:, d])[0] for d in range(4)]), rel=1e-4
+    )
+    interval = test["interval"]["rmse_mm"]
+    assert interval["low"] < test["rmse_mm"] < interval["high"]
+
+
+def test_ridge_floor_sees_the_training_side_alone(standardized, stage, echo):
+    assert stage("evaluate").status == 0
+    store = Store(standardize.FOLDER, "standardize")
+    train = [e for e in store.entries if e.about["split"] == "train"]
+    x = np.concatenate([stack_frames(store.frames(e, "inputs"), 3) for e in train])
+    y = np.concatenate([store.frames(e, "targets") for e in train])
+    other = Ridge(alpha=1.0).fit(x, y)
+    predictions = Store(evaluate.PREDICTIONS, "evaluate")
+    by_id = {e.id: e for e in store.entries}
+    for entry in predictions.entries:
+        expected = other.predict(stack_frames(store.frames(by_id[entry.id], "inputs"), 3))
+        np.testing.assert_allclose(predictions.frames(entry, "ridge"), expected, atol=1e-3)
+
+
+def test_the_protocol_lists_every_file_on_its_side(standardized, stage, echo):
+    assert stage("evaluate").status == 0
+    stated = json.loads(evaluate.PROTOCOL.read_text())
+    store = Store(standardize.FOLDER, "standardize")
+    for side, ids in stated["files"].items():
+        assert ids == [e.id for e in store.entries if e.about["split"] == side]
+    assert "20 Hz" in stated["smoothing"]
+
+
+def test_no_model_and_no_test_side_are_one_line_each(standardized, stage):
+    outcome = stage("evaluate")
+    assert outcome.status == 1
+    assert "run `dvc repro train`" in outcome.err.strip().splitlines()[-1]
+    index = standardize.FOLDER / "index.json"
+    index.write_text(index.read_text().replace('"split": "test"', '"split": "unused"'))
+    outcome = stage("evaluate")
+    assert (outcome.status, outcome.err.count("\n")) == (1, 1)
+    assert "no test utterance" in outcome.err
+
+
+def predictions(folder, measured, predicted, *, phones=(), scale=1.0):
+    """A store of utterances whose two sides are given in mm [T, 2]."""
+    about = {"channels": ["TT_x", "TT_y"], "deltas": 0}
+    columns = {"measured": 2, "predicted": 2, "ridge": 2}
+    with StoreWriter(folder, columns, about) as writer:
+        for k, (a, b) in enumerate(zip(measured, predicted, strict=True)):
+            arrays = {"measured": a / scale, "predicted": b / scale, "ridge": 0 * b}
+            known = {"speaker": f"S{k % 2}", "style": "", "phones": list(phones), "start_s": 0.0}
+            writer.add(f"u{k}", arrays, **known, target_mean=[0, 0], target_scale=[scale] * 2)
+    return scores.Predictions(Store(folder, "evaluate"))
+
+
+def test_error_is_put_down_to_the_phone_in_which_it_happens(tmp_path):
+    measured = np.random.default_rng(1).normal(size=(30, 2))
+    predicted = measured.copy()
+    predicted[10:20, 0] += 3
+    predicted[20:, 1] += 2
+    labels = [[0, 0.1, "s"], [0.1, 0.2, "a:"], [0.2, 0.3, "i:"]]
+    found = predictions(tmp_path / "p", [measured], [predicted], phones=labels)
+    by_phone, by_class = tables.phones(found)
+    assert {row["phone"]: (row["TT_x"], row["TT_y"]) for row in by_phone} == {
+        "s": (0, 0),
+        "a:": pytest.approx((3, 0), abs=1e-5),
+        "i:": pytest.approx((0, 2), abs=1e-5),
+    }
+    vowels = by_class[0]
+    assert (vowels["class"], vowels["frames"]) == ("vowel", 20)
+    assert vowels["TT_x"] == pytest.approx(3 / np.sqrt(2), rel=1e-5)
+    distance = {round(row["share"], 2): row["TT"] for row in tables.error_cdf(found)}
+    assert (distance[0.0], distance[1.0]) == (0, pytest.approx(3, rel=1e-5))
+    assert distance[0.5] == pytest.approx(2, rel=1e-5)
+
+
+def test_late_predictions_show_as_a_lag_and_speakers_apart(tmp_path):
+    rng = np.random.default_rng(2)
+    smooth = [np.cumsum(rng.normal(size=(200, 2)), axis=0) for _ in range(4)]
+    late = [np.concatenate([x[:1]] * 3 + [x[:-3]]) for x in smooth]
+    found = predictions(tmp_path / "p", smooth, late, scale=2.5)
+    scored = scores.Scored.of(found)
+    for row in tables.tracks(scored, found):
+        assert row["lag_ms"] == 30
+        assert row["lag_r"] > row["pearson_r"]
+    by_speaker = tables.groups(scored, found, "speaker")
+    assert [(row["speaker"], row["utterances"]) for row in by_speaker] == [("S0", 2), ("S1", 2)]
+    rmse = [row["rmse_mm"] for row in tables.utterances(scored, found)]
+    assert by_speaker[1]["rmse_mm"] == pytest.approx(np.mean(rmse[1::2]))
+
+
+def test_constant_tracks_and_one_frame_have_defined_figures(tmp_path):
+    flat = np.stack([np.zeros(50), np.sin(np.arange(50))], axis=1)
+    found = predictions(tmp_path / "p", [flat, flat[:1]], [flat + 1, flat[:1] + 1])
+    scored = scores.Scored.of(found)
+    x, y = tables.tracks(scored, found)
+    assert np.isnan(x["pearson_r"])
+    assert y["pearson_r"] == pytest.approx(1)
+    assert (x["rmse_mm"], y["velocity_rmse_mm_s"]) == (pytest.approx(1), pytest.approx(0, abs=1e-4))
+    assert y["ridge_pearson_r"] == 0  # a prediction that does not move
+    text = tables.to_csv([x, y])
+    assert "nan" not in text
+    assert tables.rounded({"r": x["pearson_r"]}) == {"r": None}
+
+
+def test_deltas_count_in_the_trained_error_alone(standardized, stage, echo):
+    change(
+        standardized / "params.yaml",
+        layouts={"four": {"channels": ["TT_x", "TT_y"], "deltas": 1}},
+    )
+    for name in ("extract", "standardize", "evaluate"):
+        assert stage(name).status == 0, name
+    delta = {row["track"]: row for row in rows("tracks")}["TT_x_delta"]
+    assert delta["z_mse"]
+    assert not delta["rmse_mm"]
+    assert [row["sensor"] for row in rows("sensors")] == ["TT"]
