@@ -1,4 +1,4 @@
-"""MFCCs by HTK's conventions, equal to librosa's, at a hundredth of the wait for the first one.
+"""MFCCs by HTK's conventions, equal to librosa's without the wait for its imports.
 
 The choices, each of which another toolkit makes otherwise:
 
@@ -16,9 +16,9 @@ The choices, each of which another toolkit makes otherwise:
   `lifter` argument is shifted by one coefficient)
 - deltas and delta-deltas as in `features.deltas`; no normalisation
 
-`librosa.feature.mfcc` needs two seconds of imports before its first value, `librosa.filters.mel`
-one; only the mel scale is taken from librosa here, which is cheap, and tests hold the rest to
-librosa's result.
+Importing what `librosa.feature.mfcc` needs takes two seconds and `librosa.filters.mel` one, mostly
+SciPy's signal package and Numba. The mel scale is librosa's here, which is cheaper; the few lines
+of arithmetic around it are NumPy's and soxr's, and tests hold them to librosa's own result.
 """
 
 from __future__ import annotations
