@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from models import batching
 from pipeline import checkpoint, device, params, protocols, standardize
 from pipeline.console import InputError, progress, run, say, stage_parser
+from pipeline.onnx_graph import to_onnx
 from pipeline.storage import Store, atomic_path, checksum, discard, write_json
 
 if TYPE_CHECKING:
@@ -251,7 +252,9 @@ def write(
     with atomic_path(folder) as part:
         part.mkdir()
         model.save(part / "model.keras")
-        write_json(part / "model.json", about | {"sha256": checksum(part / "model.keras")})
+        to_onnx(model, part / "model.onnx")
+        sums = {name: checksum(part / name) for name in ("model.keras", "model.onnx")}
+        write_json(part / "model.json", about | {"sha256": sums})
         with (part / "history.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, HISTORY, lineterminator="\n")
             writer.writeheader()

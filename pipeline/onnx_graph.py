@@ -1,0 +1,263 @@
+"""The trained network as an ONNX graph of real LSTM, GRU and RNN nodes, written and checked here.
+
+Written node by node from the weights: tracing the Keras model would give a loop over time, which is
+many times as slow. A graph depends on a `Network` alone, its weights being plain arrays beside it;
+so `load` knows every node that a file may have, and refuses a file that differs in anything else.
+
+The graph takes a batch of utterances of any number and length:
+
+``inputs`` float32 [batch, frames, features], ``lengths`` int32 [batch]
+    Frames after an utterance's length are padding; what comes out there means nothing.
+``tracks`` float32 [batch, frames, outputs]
+``state_K`` and ``next_state_K`` float32 [1, batch, units], networks of one direction only
+    For each layer h, and for an LSTM c: zeros at first, then what the call before gave.
+``delay`` int64, networks with an output delay only
+    The trained delay unless given; 0 for a sound that arrives in pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.console import InputError
+from pipeline.storage import atomic_path
+
+if TYPE_CHECKING:
+    from models.recurrent import Recurrent
+    from models.regressor import Regressor
+
+OPSET, IR = 17, 8  # of 2022: old enough for any runtime in use
+NODES = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "RNN"}
+GATES = {"LSTM": (0, 3, 1, 2), "GRU": (0, 1, 2), "RNN": (0,)}  # Keras i f g o is i o f g here
+LARGEST = 1 << 30  # bytes; the tutorial's network has 18 million
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Network:
+    """All that decides a graph but the values of its weights."""
+
+    features: int
+    outputs: int
+    cell: str
+    units: tuple[int, ...]
+    bidirectional: bool
+    merge: str = "concat"
+    delay: int = 0
+    activation: str = "tanh"
+    reset_after: bool = True
+
+    @classmethod
+    def of(cls, model: Regressor) -> Network:
+        """Return what a Keras model is."""
+        stack = model.stack
+        return cls(
+            features=stack.layers[0][0].kernel.shape[0],
+            outputs=model.dense.kernel.shape[1],
+            cell=stack.cell,
+            units=stack.units,
+            bidirectional=stack.bidirectional,
+            merge=stack.merge,
+            delay=stack.delay,
+            **{k: v for k, v in stack.options.items() if k in ("activation", "reset_after")},
+        )
+
+    @property
+    def node(self) -> str:
+        """The operator of the recurrent layers."""
+        return NODES[self.cell]
+
+    @property
+    def state_units(self) -> list[int]:
+        """Width of every state that is carried from call to call; none in two directions."""
+        per_layer = 2 if self.cell == "lstm" else 1
+        return [] if self.bidirectional else [n for n in self.units for _ in range(per_layer)]
+
+    def weight_shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Yield name and shape of every array of weights, in the order of the graph."""
+        ways, gates, width = 1 + self.bidirectional, len(GATES[self.node]), self.features
+        for depth, units in enumerate(self.units):
+            yield f"W_{depth}", (ways, gates * units, width)
+            yield f"R_{depth}", (ways, gates * units, units)
+            yield f"B_{depth}", (ways, 2 * gates * units)
+            width = units * (ways if self.merge == "concat" else 1)
+        yield "tracks_W", (width, self.outputs)
+        yield "tracks_b", (self.outputs,)
+
+
+def to_onnx(model: Regressor, path: Path) -> None:
+    """Write a Keras model as ONNX, atomically; its results agree with the model's to rounding."""
+    network = Network.of(model)
+    stored = [numpy_helper.from_array(array, name) for name, array in weights(model)]
+    with atomic_path(path) as part:
+        onnx.save(build(network, stored), str(part))
+
+
+def weights(model: Regressor) -> Iterator[tuple[str, Array]]:
+    """Yield the weights of a Keras model by the names and in the layout of the graph."""
+    network = Network.of(model)
+    for depth, directions in enumerate(model.stack.layers):
+        for letter, arrays in zip(
+            "WRB", zip(*(gated(x, network) for x in directions), strict=True), strict=True
+        ):
+            yield f"{letter}_{depth}", np.stack(arrays)
+    yield "tracks_W", np.asarray(model.dense.kernel, np.float32)
+    yield "tracks_b", np.asarray(model.dense.bias, np.float32)
+
+
+def gated(layer: Recurrent, network: Network) -> tuple[Array, Array, Array]:
+    """Return kernel [G H, D], recurrent kernel [G H, H] and both biases [2 G H] of a layer."""
+    order = GATES[network.node]
+
+    def reordered(matrix: Any) -> Array:
+        blocks = np.split(np.asarray(matrix, np.float32), len(order), axis=-1)
+        return np.concatenate([blocks[gate].T for gate in order])
+
+    biases = np.zeros((2, len(order) * layer.units), np.float32)  # of the input, of the recurrence
+    if layer.use_bias:
+        given = np.atleast_2d(np.asarray(layer.bias, np.float32))
+        biases[: len(given)] = given
+    both = np.concatenate([reordered(bias) for bias in biases])
+    return reordered(layer.kernel), reordered(layer.recurrent_kernel), both
+
+
+def build(network: Network, stored: list[TensorProto]) -> onnx.ModelProto:
+    """Return the graph of a network around its stored weights."""
+    nodes = [helper.make_node("Transpose", ["inputs"], ["x_0"], perm=[1, 0, 2])]  # [T, B, D]
+    for depth in range(len(network.units)):
+        nodes += recurrent_nodes(network, depth)
+    top, undelayed = f"x_{len(network.units)}", "now" if network.delay else "tracks"
+    nodes += [
+        helper.make_node("MatMul", [top, "tracks_W"], ["product"]),
+        helper.make_node("Add", ["product", "tracks_b"], ["by_time"]),
+        helper.make_node("Transpose", ["by_time"], [undelayed], perm=[1, 0, 2]),
+    ]
+    if network.delay:
+        nodes += delay_nodes()
+    inputs, outputs = signature(network)
+    graph = helper.make_graph(
+        nodes, "regressor", inputs, outputs, initializer=[*stored, *constants(network)]
+    )
+    opset = [helper.make_opsetid("", OPSET)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=IR)
+
+
+def recurrent_nodes(network: Network, depth: int) -> list[onnx.NodeProto]:
+    """Return the nodes that make ``x_{depth + 1}`` [T, B, C] of ``x_depth``."""
+    states = 2 if network.cell == "lstm" else 1
+    carried = range(depth * states, (depth + 1) * states) if not network.bidirectional else ()
+    ways = 1 + network.bidirectional
+    options: dict[str, Any] = {"direction": "bidirectional" if ways == 2 else "forward"}
+    options["hidden_size"] = network.units[depth]
+    if network.cell == "gru":
+        options["linear_before_reset"] = int(network.reset_after)
+    if network.cell == "simple_rnn":
+        options["activations"] = [network.activation.capitalize()] * ways
+    x, y, z = f"x_{depth}", f"y_{depth}", f"x_{depth + 1}"
+    arrays = [f"{letter}_{depth}" for letter in "WRB"]
+    before, after = ([f"{name}_{k}" for k in carried] for name in ("state", "next_state"))
+    node = helper.make_node(network.node, [x, *arrays, "lengths", *before], [y, *after], **options)
+    if ways == 1:
+        return [node, helper.make_node("Squeeze", [y, "direction_axis"], [z])]
+    if network.merge == "concat":
+        turned = helper.make_node("Transpose", [y], [f"turned_{depth}"], perm=[0, 2, 1, 3])
+        joined = helper.make_node("Reshape", [f"turned_{depth}", "side_by_side"], [z])
+        return [node, turned, joined]
+    if network.merge == "sum":
+        return [node, helper.make_node("ReduceSum", [y, "direction_axis"], [z], keepdims=0)]
+    return [node, helper.make_node("ReduceMean", [y], [z], axes=[1], keepdims=0)]
+
+
+def delay_nodes() -> list[onnx.NodeProto]:
+    """Return the nodes that output for frame t what is known after frame t + delay, if there is."""
+    return [
+        helper.make_node("Shape", ["now"], ["frames"], start=1, end=2),
+        helper.make_node("Squeeze", ["frames"], ["frame_count"]),
+        helper.make_node("Range", ["zero", "frame_count", "one"], ["frame"]),  # [T]
+        helper.make_node("Add", ["frame", "delay"], ["later"]),
+        helper.make_node("Cast", ["lengths"], ["ends"], to=TensorProto.INT64),
+        helper.make_node("Sub", ["ends", "one"], ["last"]),
+        helper.make_node("Unsqueeze", ["last", "direction_axis"], ["last_column"]),  # [B, 1]
+        helper.make_node("Min", ["later", "last_column"], ["source"]),  # [B, T]
+        helper.make_node("Unsqueeze", ["source", "last_axis"], ["source_column"]),
+        helper.make_node("GatherND", ["now", "source_column"], ["tracks"], batch_dims=1),
+    ]
+
+
+def constants(network: Network) -> list[TensorProto]:
+    """Return the constants of a graph: axes, shapes, and the delay."""
+    values: dict[str, Any] = {"direction_axis": [1]}
+    if network.bidirectional and network.merge == "concat":
+        values = {"side_by_side": [0, 0, -1]}
+    if network.bidirectional and network.merge == "mean":
+        values = {}
+    if network.delay:
+        values |= {"last_axis": [2], "zero": 0, "one": 1, "delay": network.delay}
+    return [numpy_helper.from_array(np.array(v, np.int64), name) for name, v in values.items()]
+
+
+def signature(network: Network) -> tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]:
+    """Return inputs and outputs of a graph, in order."""
+
+    def floats(name: str, *shape: str | int) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+    sizes = list(enumerate(network.state_units))
+    inputs = [
+        floats("inputs", "batch", "frames", network.features),
+        helper.make_tensor_value_info("lengths", TensorProto.INT32, ["batch"]),
+        *(floats(f"state_{k}", 1, "batch", units) for k, units in sizes),
+    ]
+    if network.delay:
+        inputs.append(helper.make_tensor_value_info("delay", TensorProto.INT64, []))
+    outputs = [
+        floats("tracks", "batch", "frames", network.outputs),
+        *(floats(f"next_state_{k}", 1, "batch", units) for k, units in sizes),
+    ]
+    return inputs, outputs
+
+
+def load(path: Path, network: Network) -> bytes:
+    """Return the bytes of a file after making sure that it is the graph of ``network``, no more.
+
+    A graph can name any operator, ask for any amount of memory and point to other files. One that
+    passes has the nodes of `build` and weights of the sizes that they say, all within the file.
+
+    Raises
+    ------
+    InputError
+        Naming what differs.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: not found; run `dvc repro train`")
+    if path.stat().st_size > LARGEST:
+        raise InputError(f"{path}: larger than {LARGEST >> 20} MiB, no network of this project")
+    data = path.read_bytes()
+    try:
+        model = onnx.ModelProto.FromString(data)
+    except Exception:  # the class of the error depends on the protobuf implementation
+        raise InputError(
+            f"{path}: not an ONNX file, or a damaged one; run `dvc repro train`"
+        ) from None
+    expected = list(network.weight_shapes())
+    stored = model.graph.initializer
+    if [(t.name, tuple(t.dims)) for t in stored[: len(expected)]] != expected:
+        raise InputError(f"{path}: its weights are not those of the network in model.json")
+    for tensor in stored[: len(expected)]:
+        plain = TensorProto(name=tensor.name, dims=tensor.dims, data_type=TensorProto.FLOAT)
+        plain.raw_data = tensor.raw_data
+        if tensor != plain or len(tensor.raw_data) != 4 * np.prod(tensor.dims, dtype=object):
+            raise InputError(f"{path}: weights {tensor.name} are not float32 within the file")
+    del stored[: len(expected)]
+    if model != build(network, []):
+        raise InputError(f"{path}: its nodes are not those of the network in model.json")
+    return data
