@@ -8,6 +8,9 @@ lost its end is worse than none, so both are looked at here.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,24 @@ BLOCK = 1 << 16  # frames read at once: memory follows what is there, not what t
 UNKNOWN_SIZE = 0x7FFF_0000  # a writer to a pipe cannot know the size and puts 2**31 or 2**32 here
 SIZE_FIELD = re.compile(r"(data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)")
 FULL_SCALE = 32768  # of 16-bit samples, as libsndfile reads them
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a sound file says of itself.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Hz.
+    channels : int
+    samples : int
+        Per channel; of an MP3 or a damaged file, what its header believes.
+    """
+
+    sample_rate: int
+    channels: int
+    samples: int
 
 
 def read(path: Path) -> tuple[NDArray[np.float32], int]:
@@ -44,6 +65,25 @@ def read(path: Path) -> tuple[NDArray[np.float32], int]:
     InputError
         Where the file is missing, empty, not a sound file, cut short, or holds NaN or infinity.
     """
+    with opened(path) as file:
+        return np.concatenate(list(read_blocks(path, file))), file.samplerate
+
+
+def header(path: Path) -> Header:
+    """Read what a sound file says of itself; raises as `read` does."""
+    with opened(path) as file:
+        return Header(file.samplerate, file.channels, file.frames)
+
+
+def blocks(path: Path) -> Iterator[NDArray[np.float32]]:
+    """Give what `read` gives stretch by stretch, float32 [n], in memory of one stretch."""
+    with opened(path) as file:
+        yield from read_blocks(path, file)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    """Open a sound file and look at its header; what libsndfile refuses becomes one line."""
     if not path.is_file():
         raise InputError(f"{path}: not found")
     if path.stat().st_size == 0:
@@ -51,26 +91,28 @@ def read(path: Path) -> tuple[NDArray[np.float32], int]:
     try:
         with soundfile.SoundFile(path) as file:
             check_header(path, file)
-            blocks = []  # not file.blocks(), which pads what is missing
-            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
-                blocks.append(block.mean(axis=1, dtype=np.float32))
-            rate, promised = file.samplerate, file.frames
+            yield file
     except soundfile.LibsndfileError as error:
         reason = error.error_string.strip() or f"libsndfile error {error.code}"
         raise InputError(f"{path}: not a sound file, or a damaged one ({reason})") from None
-    audio = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    if not len(audio):
+
+
+def read_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
+    """Give an open file stretch by stretch, its channels averaged; refuse a lost end and NaN."""
+    samples = 0
+    while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):  # blocks() would pad
+        audio = block.mean(axis=1, dtype=np.float32)
+        finite = np.isfinite(audio)
+        if not finite.all():
+            bad = int(np.argmin(finite))
+            time = (samples + bad) / file.samplerate
+            raise InputError(f"{path}: the sample at {time:.4f} s is {audio[bad]}; mend the file")
+        samples += len(audio)
+        yield audio
+    if not samples:
         raise InputError(f"{path}: no samples")
-    if len(audio) < promised:
-        refuse_truncated(path, f"{len(audio)} of {promised} samples are there")
-    finite = np.isfinite(audio)
-    if not finite.all():
-        first = int(np.argmin(finite))
-        raise InputError(
-            f"{path}: {np.count_nonzero(~finite)} samples are NaN or infinite, the first at"
-            f" {first / rate:.4f} s"
-        )
-    return audio, rate
+    if samples < file.frames:
+        refuse_truncated(path, f"{samples} of {file.frames} samples are there")
 
 
 def check_header(path: Path, file: soundfile.SoundFile) -> None:
