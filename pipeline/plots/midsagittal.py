@@ -1,0 +1,265 @@
+"""The midsagittal view: fleshpoints, the tongue through them, lips and palate, still and moving."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.interpolate import CubicSpline
+
+from features.phones import phone_classes
+from pipeline.formats import audio as sound
+from pipeline.palates import positions, tongue_sensors
+from pipeline.plots import style
+from pipeline.storage import atomic_path
+from pipeline.utterance import Label, Tracks
+
+CONTOUR_POINTS = 24
+FRAME_RATE = 25  # Hz, of an animation: what a GIF can time exactly
+DPI = 110  # of an animation
+Array = NDArray[np.float64]
+
+
+def fleshpoints(channels: Sequence[str]) -> tuple[str, ...]:
+    """Return the sensors that have both a forward and a height channel, in their order."""
+    return tuple(c[:-2] for c in channels if c.endswith("_x") and f"{c[:-2]}_y" in channels)
+
+
+def contour_weights(tongue: Array) -> Array:
+    """Return what draws a smooth tongue through its points, as a linear map.
+
+    Parameters
+    ----------
+    tongue : float64 [T, n, 2]
+        Tongue points from tip to root.
+
+    Returns
+    -------
+    float64 [24, n]
+        ``weights @ points`` is a cubic spline through ``points`` [n, 2], parametrised by the mean
+        distances between neighbours; fewer than three points are joined by a straight line.
+    """
+    n = tongue.shape[1]
+    if n < 2:
+        return np.ones((CONTOUR_POINTS, n))
+    steps = np.nan_to_num(np.nanmean(np.linalg.norm(np.diff(tongue, axis=1), axis=2), axis=0))
+    place = np.concatenate([[0.0], np.cumsum(np.maximum(steps, 1e-6))])
+    fine = np.linspace(0, place[-1], CONTOUR_POINTS)
+    if n == 2:
+        return np.stack([1 - fine / place[-1], fine / place[-1]], axis=1)
+    return CubicSpline(place, np.eye(n), bc_type="natural")(fine)
+
+
+class View:
+    """A midsagittal view on some axes that can be moved from frame to frame.
+
+    Parameters
+    ----------
+    axes : Axes
+        Equal scales, in mm; the lips are on the right.
+    tracks : mapping of str to Tracks
+        ``measured``, ``predicted`` or both, on one grid.
+    palate : float64 [n, 2] or None
+        The outline of the palate, forward and height in mm.
+    names : bool
+        Whether the sensors are named, at their mean positions.
+    """
+
+    def __init__(
+        self,
+        axes: Axes,
+        tracks: Mapping[str, Tracks],
+        palate: Array | None = None,
+        *,
+        names: bool = True,
+    ) -> None:
+        self.axes = axes
+        first_track = next(iter(tracks.values()))
+        self.sensors = fleshpoints(first_track.channels)
+        if not self.sensors:
+            raise ValueError("no sensor has both a forward (_x) and a height (_y) channel")
+        self.points = {
+            name: positions(track.values, track.channels, self.sensors)
+            for name, track in tracks.items()
+        }
+        self.tongue = [self.sensors.index(name) for name in tongue_sensors(first_track.channels)]
+        first = next(iter(self.points.values()))
+        self.weights = contour_weights(first[:, self.tongue])
+        if palate is not None:
+            axes.plot(*palate.T, color=style.BLACK, linewidth=1)
+        self.contours: dict[str, Line2D] = {}
+        self.dots: dict[str, Line2D] = {}
+        for name in tracks:
+            stroke = style.stroke(name)
+            self.contours[name] = axes.plot([], [], **stroke)[0]
+            self.dots[name] = axes.plot([], [], "o", markersize=3, color=stroke["color"])[0]
+        self.frame_axes(palate)
+        if names:
+            self.name_sensors(first)
+
+    def frame_axes(self, palate: Array | None) -> None:
+        """Fit the axes to all positions of all frames."""
+        clouds = [points.reshape(-1, 2) for points in self.points.values()]
+        everything = np.concatenate(clouds + ([] if palate is None else [palate]))
+        low, high = np.nanmin(everything, axis=0) - 5, np.nanmax(everything, axis=0) + 5
+        self.axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+        self.axes.set(xlabel="forward (mm)", ylabel="height (mm)")
+
+    def name_sensors(self, points: Array) -> None:
+        """Write each sensor's name beside its mean position, away from the others."""
+        mean = np.nanmean(points, axis=0)
+        centre = np.nanmean(mean, axis=0)
+        for sensor, place in zip(self.sensors, mean, strict=True):
+            away = (place - centre) / max(float(np.linalg.norm(place - centre)), 1e-6)
+            self.axes.annotate(
+                sensor,
+                place,
+                xytext=8 * away,
+                textcoords="offset points",
+                ha="center",
+                va="center",
+                fontsize=6,
+                color=style.GREY,
+            )
+
+    def show(self, frame: int) -> None:
+        """Move every point and contour to a frame."""
+        for name, points in self.points.items():
+            self.dots[name].set_data(*points[frame].T)
+            self.contours[name].set_data(*(self.weights @ points[frame, self.tongue]).T)
+
+
+def still(
+    tracks: Mapping[str, Tracks],
+    phones: Sequence[Label],
+    palate: Array | None = None,
+    *,
+    title: str = "",
+) -> Figure:
+    """Draw the midsagittal view at the middle of each phone, silence left out.
+
+    Parameters
+    ----------
+    tracks, palate
+        As for `View`.
+    phones : sequence of Label
+        One panel each; without any, one panel for the middle of the utterance.
+
+    Returns
+    -------
+    Figure
+        A page wide.
+    """
+    time = next(iter(tracks.values())).time
+    classes = phone_classes(phone.text for phone in phones)
+    shown = [phone for phone in phones if classes[phone.text] != "silence"]
+    shown = shown or [Label(float(time[0]), float(time[-1]), "")]
+    columns = min(len(shown), 5)
+    rows = -(-len(shown) // columns)
+    page = style.figure(style.PAGE, 8 + 36 * rows)
+    panels = page.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for panel in panels[len(shown) :]:
+        panel.set_visible(False)
+    for k, (panel, phone) in enumerate(zip(panels, shown, strict=False)):
+        middle = (phone.start + phone.end) / 2
+        view = View(panel, tracks, palate, names=k == 0)
+        view.show(int(np.argmin(np.abs(time - middle))))
+        panel.set_title(f"[{phone.text}] {middle:.2f} s" if phone.text else f"{middle:.2f} s")
+        panel.label_outer()
+    page.suptitle(title, x=0.01, ha="left", fontsize=7)
+    style.name_series(page, tracks, loc="outside upper right")
+    return page
+
+
+def animate(
+    stem: Path,
+    audio: NDArray[np.floating],
+    sample_rate: int,
+    tracks: Mapping[str, Tracks],
+    palate: Array | None = None,
+    *,
+    title: str = "",
+) -> list[Path]:
+    """Write the moving midsagittal view: a GIF, and an MP4 with sound where ffmpeg is installed.
+
+    Parameters
+    ----------
+    stem : Path
+        Written are ``STEM.gif`` and ``STEM.mp4``.
+    audio : float [samples]
+        At ``sample_rate`` Hz.
+    tracks, palate
+        As for `View`.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+    """
+    page = style.figure(style.COLUMN, 80)
+    canvas = FigureCanvasAgg(page)
+    page.set_dpi(DPI)
+    view = View(page.subplots(), tracks, palate)
+    view.axes.set_title(title)
+    clock = view.axes.set_title("", loc="right")
+    style.name_series(page, tracks, loc="outside lower center")
+    time = next(iter(tracks.values())).time
+    frames = []
+    for instant in np.arange(0, len(audio) / sample_rate, 1 / FRAME_RATE):
+        view.show(int(np.argmin(np.abs(time - instant))))
+        clock.set_text(f"{instant:.2f} s")
+        canvas.draw()
+        page.set_layout_engine("none")  # laid out once; the axes do not move again
+        frames.append(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+    written = [write_gif(stem.with_suffix(".gif"), frames)]
+    if shutil.which("ffmpeg"):
+        written.append(write_mp4(stem.with_suffix(".mp4"), frames, audio, sample_rate))
+    return written
+
+
+def write_gif(path: Path, frames: Sequence[NDArray[np.uint8]]) -> Path:
+    """Write frames [height, width, 3] as an endless GIF."""
+    palette = Image.fromarray(frames[0]).quantize(64, dither=Image.Dither.NONE)
+    pictures = [
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in frames
+    ]
+    with atomic_path(path) as part:
+        pictures[0].save(
+            part,
+            "GIF",
+            save_all=True,
+            append_images=pictures[1:],
+            loop=0,
+            duration=1000 // FRAME_RATE,
+            optimize=False,
+        )
+    return path
+
+
+def write_mp4(
+    path: Path, frames: Sequence[NDArray[np.uint8]], audio: NDArray[np.floating], sample_rate: int
+) -> Path:
+    """Write frames [height, width, 3] and sound as MP4 (H.264 and AAC), by ffmpeg."""
+    height, width = (side // 2 * 2 for side in frames[0].shape[:2])  # H.264 wants even sides
+    with tempfile.TemporaryDirectory() as folder, atomic_path(path) as part:
+        sound.write(Path(folder) / "sound.wav", audio, sample_rate)
+        picture = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
+        command = ["ffmpeg", "-loglevel", "error", "-y", *picture, "-r", str(FRAME_RATE), "-i", "-"]
+        command += ["-i", f"{folder}/sound.wav", "-c:v", "libx264", "-pix_fmt", "yuv420p"]
+        command += ["-c:a", "aac", "-movflags", "+faststart", "-f", "mp4", str(part)]
+        pixels = b"".join(frame[:height, :width].tobytes() for frame in frames)
+        result = subprocess.run(command, input=pixels, capture_output=True)
+        if result.returncode:
+            raise RuntimeError(f"ffmpeg: {result.stderr.decode(errors='replace').strip()}")
+    return path

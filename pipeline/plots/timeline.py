@@ -1,0 +1,186 @@
+"""An utterance on one time axis: waveform, phone labels, spectrogram and tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from features.spectrogram import spectrogram
+from pipeline.plots import style
+from pipeline.utterance import Label, Tracks
+
+WAVEFORM, LABELS, SPECTROGRAM = 12, 4, 24  # mm
+POINTS = 2000  # of the waveform's outline: more than a page can show
+
+
+def timeline(
+    audio: NDArray[np.floating],
+    sample_rate: int,
+    tracks: Mapping[str, Tracks],
+    *,
+    phones: Sequence[Label] = (),
+    channels: Sequence[str] | None = None,
+    scores: Mapping[str, str] | None = None,
+    title: str = "",
+) -> Figure:
+    """Draw waveform, phone labels, spectrogram and trajectories on one time axis.
+
+    Parameters
+    ----------
+    audio : float [samples]
+        At ``sample_rate`` Hz.
+    tracks : mapping of str to Tracks
+        ``measured``, ``predicted`` or both, or any other names; drawn over each other.
+    phones : sequence of Label
+        Seconds in the audio; empty for none.
+    channels : sequence of str or None
+        Which to show and in which order; None for all of the first tracks.
+    scores : mapping of str to str or None
+        A short text at the right of a channel's panel, such as its correlation.
+    title : str
+        Above the page.
+
+    Returns
+    -------
+    Figure
+        A page 180 mm wide.
+
+    Raises
+    ------
+    ValueError
+        Where a channel is asked for that no track has.
+    """
+    known = list(dict.fromkeys(name for track in tracks.values() for name in track.channels))
+    shown = known if channels is None else list(channels)
+    if missing := [name for name in shown if name not in known]:
+        raise ValueError(f"no channel {', '.join(missing)} among {', '.join(known)}")
+    row = 9.2 if len(shown) > 12 else 14
+    heights = [WAVEFORM, LABELS, SPECTROGRAM] + [row] * len(shown)
+    page, panels, behind = stack(heights)
+    draw_waveform(panels[0], audio, sample_rate)
+    draw_phones(panels[1], phones)
+    draw_spectrogram(panels[2], audio, sample_rate)
+    for panel, channel in zip(panels[3:], shown, strict=True):
+        draw_channel(panel, channel, tracks)
+        panel.text(
+            1.008,
+            0.5,
+            (scores or {}).get(channel, ""),
+            transform=panel.transAxes,
+            va="center",
+            fontsize=6,
+        )
+    edges = sorted({edge for phone in phones for edge in (phone.start, phone.end)})
+    behind.vlines(edges, 0, 1, color=style.GREY, linewidth=0.3, alpha=0.6)
+    for panel in (behind, *panels):
+        panel.set_xlim(0, max(len(audio) / sample_rate, 1e-3))
+    behind.set_xlabel("time (s)")
+    behind.set_title(title)
+    style.name_series(
+        behind, tracks, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, borderpad=0.2
+    )
+    return page
+
+
+def stack(heights: Sequence[float]) -> tuple[Figure, list[Axes], Axes]:
+    """Return a page, panels of these heights in mm below each other, and one axis behind them all.
+
+    Margins are fixed: a layout engine would measure each of some hundred tick labels many times.
+    """
+    left, right, top, bottom, gap = 21, 15, 6, 8, 1.6  # mm
+    inner = sum(heights) + gap * (len(heights) - 1)
+    width, height = style.PAGE, inner + top + bottom
+    page = style.figure(width, height, layout=None)
+    span = (width - left - right) / width
+    behind = page.add_axes((left / width, bottom / height, span, inner / height))
+    behind.set(yticks=[], ylim=(0, 1))
+    behind.spines["left"].set_visible(False)
+    panels = []
+    for k, own in enumerate(heights):
+        from_bottom = bottom + sum(heights[k + 1 :]) + gap * (len(heights) - k - 1)
+        panel = page.add_axes((left / width, from_bottom / height, span, own / height))
+        panel.set_xticks([])
+        panel.patch.set_visible(False)
+        panel.spines["bottom"].set_visible(False)
+        panels.append(panel)
+    return page, panels, behind
+
+
+def label(panel: Axes, text: str) -> None:
+    """Write the name of a panel at its left, all names flush on one line down the page."""
+    panel.annotate(
+        text,
+        (0, 0.5),
+        xytext=(-8.5 * style.MM * 72, 0),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="right",
+        va="center",
+    )
+
+
+def draw_waveform(panel: Axes, audio: NDArray[np.floating], sample_rate: int) -> None:
+    """Draw the outline of a waveform, least and greatest sample of every short stretch."""
+    step = max(len(audio) // POINTS, 1)
+    whole = audio[: len(audio) // step * step].reshape(-1, step)
+    time = np.arange(len(whole)) * step / sample_rate
+    panel.fill_between(
+        time, whole.min(1), whole.max(1), color=style.colour("measured"), linewidth=0.3
+    )
+    peak = max(float(np.abs(audio).max(initial=0)), 1e-3)
+    panel.set_ylim(-1.05 * peak, 1.05 * peak)
+    panel.set_yticks([])
+    panel.spines["left"].set_visible(False)
+    label(panel, "sound")
+
+
+def draw_phones(panel: Axes, phones: Sequence[Label]) -> None:
+    """Write each phone into the middle of its stretch; one too short for its text stays empty."""
+    panel.set_ylim(0, 1)
+    panel.set_yticks([])
+    panel.spines["left"].set_visible(False)
+    if phones:
+        label(panel, "phones")
+    for phone in phones:
+        panel.text(
+            (phone.start + phone.end) / 2,
+            0.45,
+            phone.text,
+            ha="center",
+            va="center",
+            fontsize=6,
+            clip_on=True,
+        )
+
+
+def draw_spectrogram(panel: Axes, audio: NDArray[np.floating], sample_rate: int) -> None:
+    """Draw a wide-band spectrogram, the loudest black, in kHz."""
+    time, frequency, level = spectrogram(audio, sample_rate)
+    top = frequency[-1] / 1000
+    end = time[-1] + (time[1] if len(time) > 1 else 0.002)
+    panel.imshow(
+        level,
+        cmap="Greys",
+        vmin=0,
+        vmax=1,
+        origin="lower",
+        aspect="auto",
+        extent=(0, end, 0, top),
+        interpolation="bilinear",
+    )
+    label(panel, "kHz")
+    panel.set_yticks(np.arange(0, top, 2))
+
+
+def draw_channel(panel: Axes, channel: str, tracks: Mapping[str, Tracks]) -> None:
+    """Draw one channel of every series; missing samples are gaps."""
+    for name, track in tracks.items():
+        if channel in track.channels:
+            values = track.values[:, track.channels.index(channel)]
+            panel.plot(track.time, values, **style.stroke(name))
+    label(panel, f"{channel.replace('_', ' ')}\n(mm)")
+    style.position_axis(panel)

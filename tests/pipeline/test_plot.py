@@ -1,0 +1,148 @@
+from io import BytesIO
+from itertools import combinations
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from PIL import Image
+
+from pipeline.plots import articulators, curves, style
+from pipeline.plots.timeline import timeline
+from pipeline.utterance import Label, Tracks
+
+POINTS = ("TT", "TB", "TF", "TM", "TD", "TR", "UL", "LL", "LI", "VL", "EP", "HY")
+CHANNELS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
+
+
+def trajectories(frames=150, channels=CHANNELS, seed=1):
+    rng = np.random.default_rng(seed)
+    time = np.arange(frames) / 100
+    phase = rng.uniform(0, 6, len(channels))
+    home = rng.uniform(-50, 50, len(channels))
+    return Tracks(time, home + 5 * np.sin(4 * time[:, None] + phase), channels)
+
+
+@pytest.fixture
+def both():
+    measured = trajectories()
+    noise = np.random.default_rng(2).normal(0, 0.5, measured.values.shape)
+    return {
+        "measured": measured,
+        "predicted": Tracks(measured.time, measured.values + noise, CHANNELS),
+    }
+
+
+def drawn(figure):
+    """Draw a figure and return the texts that were drawn, with their boxes in pixels."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # lays it out
+    renderer, texts = canvas.get_renderer(), {}
+
+    def record(text, renderer):
+        if text.get_visible() and text.get_text().strip():
+            texts[id(text)] = text
+
+    with patch.object(Text, "draw", record):
+        figure.draw(renderer)
+    return [(text.get_text(), text.get_window_extent(renderer)) for text in texts.values()]
+
+
+def assert_readable(figure):
+    """No text overlaps another or leaves the page, and none is smaller than 6 points."""
+    boxes = drawn(figure)
+    page = figure.bbox
+    for text, box in boxes:
+        assert page.x0 <= box.x0 and box.x1 <= page.x1, f"{text!r} leaves the page"
+        assert page.y0 <= box.y0 and box.y1 <= page.y1, f"{text!r} leaves the page"
+    for (one, a), (two, b) in combinations(boxes, 2):
+        across = min(a.x1, b.x1) - max(a.x0, b.x0)
+        down = min(a.y1, b.y1) - max(a.y0, b.y0)
+        assert across < 1 or down < 1.5, f"{one!r} overlaps {two!r}"
+    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 6
+    return {text for text, _ in boxes}
+
+
+PHONES = (Label(0, 0.3, "sil"), Label(0.3, 0.6, "a:"), Label(0.6, 1.0, "S"))
+SOUND = np.sin(np.arange(24_000) / 10).astype(np.float32)
+
+
+@pytest.mark.parametrize("channels", [CHANNELS, ("TT_y",), ("LL_y", "TT_x", "VL_y")])
+def test_timeline_shows_every_channel_asked_for_on_one_axis_of_seconds(both, channels):
+    page = timeline(
+        SOUND,
+        16_000,
+        both,
+        phones=PHONES,
+        channels=channels,
+        title="u1",
+        scores=dict.fromkeys(channels, "r 0.93\n1.40 mm"),
+    )
+    texts = assert_readable(page)
+    assert {f"{channel.replace('_', ' ')}\n(mm)" for channel in channels} <= texts
+    assert {"time (s)", "kHz", "sound", "a:", "S", "measured", "predicted", "u1"} <= texts
+    assert {axes.get_xlim() for axes in page.axes} == {(0, 1.5)}
+
+
+def test_timeline_of_a_sample_of_silence_of_one_frame_and_of_gaps(both):
+    one = Tracks(np.zeros(1), np.zeros((1, 1)), ("TT_x",))
+    assert_readable(timeline(np.zeros(1, np.float32), 16_000, {"predicted": one}))
+    gaps = Tracks(both["measured"].time, both["measured"].values.copy(), CHANNELS)
+    gaps.values[20:40] = np.nan
+    gaps.values[:, 1] = np.nan
+    assert_readable(timeline(0 * SOUND, 16_000, {"measured": gaps}))
+
+
+def test_timeline_refuses_a_channel_that_is_not_there(both):
+    with pytest.raises(ValueError, match="no channel XX_x among TT_x"):
+        timeline(SOUND, 16_000, both, channels=["XX_x"])
+
+
+def test_pages_of_panels_are_readable(both):
+    scores = dict.fromkeys(CHANNELS, "r 0.93, 10.40 mm")
+    assert "tongue tip height, TT_y (mm)" in assert_readable(
+        articulators.one_track(both, "TT_y", score="r 0.93, 1.40 mm", title="vtl0001")
+    )
+    texts = assert_readable(articulators.all_tracks(both, scores, title="vtl0001"))
+    assert {channel.replace("_", " ") for channel in CHANNELS} <= texts
+    values = [track.values for track in both.values()]
+    assert_readable(articulators.scatter(*values, CHANNELS, scores))
+
+
+def test_scatter_of_constant_missing_and_single_values():
+    values = np.stack([np.full(5, 3.0), np.full(5, np.nan)], axis=1)
+    page = articulators.scatter(values, values, ("TT_x", "TT_y"), {})
+    assert_readable(page)
+
+
+def test_learning_curves_name_both_sides_and_mark_the_epoch_that_is_kept():
+    epochs = [
+        {"epoch": k, "train_z_mse": 1 / k, "validation_z_mse": 0.4 + (k - 4) ** 2 / 50}
+        for k in range(1, 11)
+    ]
+    page = curves.learning_curves(epochs)
+    assert {"training", "validation", "best: 0.400", "epoch"} <= assert_readable(page)
+    marker = page.axes[0].lines[-1]
+    assert (marker.get_xdata()[0], marker.get_ydata()[0]) == (4, 0.4)
+    assert_readable(curves.learning_curves(epochs[:1]))
+
+
+def test_comparison_has_a_dot_and_an_interval_for_each_value():
+    rows = {style.sensor_name(point): {"r": 0.5, "r_low": 0.4, "r_high": 0.6} for point in POINTS}
+    page = curves.comparison(
+        {"network": rows, "mean": {name: {"r": np.nan} for name in rows}}, {"r": "Pearson's r"}
+    )
+    assert {"network", "mean", "Pearson's r", "tongue tip TT"} <= assert_readable(page)
+    network = next(line for line in page.axes[0].lines if line.get_label() == "network")
+    np.testing.assert_array_equal(network.get_xdata(), np.full(12, 0.5))
+
+
+def test_a_saved_picture_is_the_same_twice_and_as_wide_as_a_column(both, tmp_path):
+    files = []
+    for _ in range(2):
+        style.save(articulators.one_track(both, "TT_y"), tmp_path / "picture")
+        files.append([(tmp_path / f"picture.{kind}").read_bytes() for kind in ("png", "pdf")])
+    assert files[0] == files[1]
+    picture = Image.open(BytesIO(files[0][0]))
+    assert picture.width == pytest.approx(style.COLUMN / 25.4 * 300, abs=1)
