@@ -8,6 +8,7 @@ left out with a line that says why.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def on_one_grid(
     return first, {"inputs": inputs, "targets": targets.astype(np.float32)}
 
 
-def describe(utterance: Utterance, item: Item, first: int) -> dict[str, Any]:
+def describe(utterance: Utterance, first: int) -> dict[str, Any]:
     """Return what later stages want to know of an utterance."""
     return {
         "speaker": utterance.speaker,
@@ -92,7 +93,6 @@ def describe(utterance: Utterance, item: Item, first: int) -> dict[str, Any]:
         "style": utterance.style,
         "sentence": utterance.sentence,
         "start_s": float(frames.frame_times(1, first)[0]),
-        "audio": None if utterance.audio is None else item.files[0].as_posix(),
         "phones": [[p.start, p.end, p.text] for p in utterance.phones],
     }
 
@@ -110,7 +110,12 @@ def extract_one(
         return str(error).removeprefix(f"{item.files[0]}: ")
     except FileNotFoundError as error:
         return f"not found: {error.filename}; run `dvc repro --force corpus`"
-    return arrays, describe(utterance, item, first)
+    return arrays, describe(utterance, first)
+
+
+def resolved(item: Item) -> tuple[Path, ...]:
+    """Return the files of an utterance by their absolute paths."""
+    return tuple(path.resolve() for path in item.files)
 
 
 def extract_all(settings: params.Params, jobs: int) -> Iterator[tuple[Item, Any]]:
@@ -118,7 +123,11 @@ def extract_all(settings: params.Params, jobs: int) -> Iterator[tuple[Item, Any]
     default = corpora.reader(settings.corpus.reader).LAYOUT
     layout = layouts.resolve(settings.extract.layout, settings.layouts, default)
     rows = list(corpus.read_manifest())
-    calls = (delayed(extract_one)(item, row["sha256"], layout, settings) for item, row in rows)
+    # joblib keeps its processes for the next caller, who may stand in another folder
+    calls = (
+        delayed(extract_one)(replace(item, files=resolved(item)), row["sha256"], layout, settings)
+        for item, row in rows
+    )
     results = Parallel(n_jobs=jobs, return_as="generator", batch_size=8)(calls)
     for (item, _), result in zip(
         rows, progress(results, total=len(rows), unit="utterances"), strict=True
@@ -155,7 +164,7 @@ def main() -> None:
                 refused += 1
                 continue
             arrays, known = result
-            writer.add(item.id, arrays, **known)
+            writer.add(item.id, arrays, audio=item.files[0].as_posix(), **known)
             total += len(arrays["inputs"])
         if not total:
             raise InputError(f"{corpus.MANIFEST}: none of its {refused} utterances can be used")

@@ -238,7 +238,7 @@ def load(path: Path, network: Network) -> bytes:
         Naming what differs.
     """
     if not path.is_file():
-        raise InputError(f"{path}: not found; run `dvc repro train`")
+        raise InputError(f"{path}: not found; run `make repro`")
     if path.stat().st_size > LARGEST:
         raise InputError(f"{path}: larger than {LARGEST >> 20} MiB, no network of this project")
     data = path.read_bytes()

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from pipeline import extract, standardize
+from pipeline.storage import Store
+from tests.pipeline.conftest import change
+
+
+@pytest.fixture
+def extracted(project, stage):
+    assert stage("corpus").status == 0
+    assert stage("extract").status == 0
+    return project
+
+
+def z_and_mm(column="targets"):
+    z = Store(standardize.FOLDER, "standardize")
+    mm = Store(extract.FOLDER, "extract")
+    for k, (a, b) in enumerate(zip(z.entries, mm.entries, strict=True)):
+        assert a.id == b.id
+        yield k, a, z.frames(a, column), mm.frames(b, column)
+
+
+@pytest.mark.parametrize("column", ["inputs", "targets"])
+def test_per_utterance_every_channel_has_mean_zero_and_deviation_one(extracted, stage, column):
+    assert stage("standardize").status == 0
+    for _, _, z, _ in z_and_mm(column):
+        np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-5)
+        np.testing.assert_allclose(z.std(axis=0), 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["utterance", "speaker", "corpus"])
+def test_the_kept_statistics_give_the_millimetres_back(extracted, stage, mode):
+    change(extracted / "params.yaml", standardize__mode=mode)
+    assert stage("standardize").status == 0
+    kept = standardize.load_statistics()
+    for k, _, z, mm in z_and_mm():
+        np.testing.assert_allclose(
+            z * kept["target_scale"][k] + kept["target_mean"][k], mm, atol=1e-4
+        )
+
+
+def test_statistics_of_the_corpus_never_see_validation_or_test(extracted, stage):
+    change(extracted / "params.yaml", standardize__mode="corpus")
+    assert stage("standardize").status == 0
+    train = np.concatenate([mm for _, e, _, mm in z_and_mm() if e.about["split"] == "train"])
+    kept = standardize.load_statistics()
+    np.testing.assert_allclose(kept["target_mean"], np.tile(train.mean(axis=0), (24, 1)), rtol=1e-5)
+    np.testing.assert_allclose(kept["target_scale"], np.tile(train.std(axis=0), (24, 1)), rtol=1e-5)
+
+
+def test_a_constant_channel_becomes_zeros(extracted, stage):
+    for path in sorted((extracted / "recordings").glob("*.csv")):
+        lines = path.read_text().splitlines()
+        still = [line.rsplit(",", 1)[0] + ",7.5" for line in lines[1:]]
+        path.write_text("\n".join([lines[0], *still]) + "\n")
+    for name in ("corpus", "extract", "standardize"):
+        assert stage(name).status == 0
+    for _, _, z, _ in z_and_mm():
+        assert not z[:, 3].any()
+        assert np.isfinite(z).all()
+
+
+def test_too_few_utterances_are_one_line(project, stage):
+    for path in sorted((project / "recordings").iterdir())[4:]:
+        path.unlink()
+    stage("corpus")
+    stage("extract")
+    outcome = stage("standardize")
+    assert outcome.status == 1
+    assert outcome.err == "error: 2 utterances leave none for the train side\n"
+
+
+def test_damaged_frames_are_one_line(extracted, stage):
+    shard = extract.FOLDER / "inputs-00000.npy"
+    shard.write_bytes(shard.read_bytes()[:-4])
+    outcome = stage("standardize")
+    assert outcome.status == 1
+    assert outcome.err.startswith("error: data/frames/inputs-00000.npy: damaged")
+    assert not standardize.FOLDER.exists()
