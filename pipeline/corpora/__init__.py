@@ -17,7 +17,18 @@ from pipeline.params import Corpus, Layout
 from pipeline.utterance import Utterance
 
 READERS = {
+    "carstens": "pipeline.corpora.carstens",
+    "folder": "pipeline.corpora.folder",
+    "hprc": "pipeline.corpora.hprc",
+    "mngu0": "pipeline.corpora.mngu0",
+    "mocha": "pipeline.corpora.mocha",
+    "mspka": "pipeline.corpora.mspka",
+    "ndi-wave": "pipeline.corpora.ndi_wave",
+    "torgo": "pipeline.corpora.torgo",
+    "tutorial": "pipeline.corpora.tutorial",
+    "usc-timit": "pipeline.corpora.usc_timit",
     "vocaltractlab": "pipeline.corpora.vocaltractlab",
+    "xrmb": "pipeline.corpora.xrmb",
 }
 
 
