@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.console import InputError
-from pipeline.storage import write_text
+from pipeline.storage import atomic_path
 from pipeline.utterance import Tracks
 
 TIME = "time_s"
@@ -114,9 +115,27 @@ def refuse_line(path: Path, names: list[str], body: str, otherwise: str) -> NoRe
     raise InputError(f"{path}: not a table of numbers ({otherwise})")
 
 
-def write(path: Path, tracks: Tracks) -> None:
-    """Write tracks, atomically: time to the microsecond, positions to 0.1 micrometre."""
-    row = ",".join(["%.6f"] + ["%.4f"] * len(tracks.channels)) + "\n"
+def header(channels: Sequence[str]) -> str:
+    """Return the first line."""
+    return ",".join((TIME, *channels)) + "\n"
+
+
+def rows(tracks: Tracks) -> str:
+    """Return the lines of some frames: time to the microsecond, positions to 0.1 micrometre."""
+    line = ",".join(["%.6f"] + ["%.4f"] * len(tracks.channels)) + "\n"
     table = np.column_stack([tracks.time, tracks.values])
-    body = "".join(row % tuple(values) for values in table.tolist()).replace("nan", "")
-    write_text(path, ",".join((TIME, *tracks.channels)) + "\n" + body)
+    return "".join([line % tuple(values) for values in table.tolist()]).replace("nan", "")
+
+
+def write(path: Path, tracks: Tracks) -> None:
+    """Write tracks, atomically."""
+    write_blocks(path, [tracks])
+
+
+def write_blocks(path: Path, blocks: Iterable[Tracks]) -> None:
+    """Write tracks that arrive in successive stretches, atomically, in memory of one stretch."""
+    with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        for number, block in enumerate(blocks):
+            if number == 0:
+                file.write(header(block.channels))
+            file.write(rows(block))

@@ -30,6 +30,14 @@ def test_round_trip(tmp_path_factory, values, start, rate):
     np.testing.assert_allclose(read.values, values, atol=0.5001e-4)  # NaN where NaN was
 
 
+def test_stretches_are_written_as_the_whole(tmp_path):
+    time, values = np.arange(7) / 100, np.random.default_rng(0).normal(size=(7, 2))
+    pieces = [Tracks(time[k : k + 3], values[k : k + 3], ("A_x", "A_y")) for k in (0, 3, 6)]
+    track_csv.write(tmp_path / "whole.csv", Tracks(time, values, ("A_x", "A_y")))
+    track_csv.write_blocks(tmp_path / "pieces.csv", iter(pieces))
+    assert (tmp_path / "pieces.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
 def read_text(tmp_path, text, **encoding) -> Tracks:
     (tmp_path / "a.csv").write_text(text, **encoding)
     return track_csv.read(tmp_path / "a.csv")
