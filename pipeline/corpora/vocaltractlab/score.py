@@ -78,7 +78,7 @@ CONSONANTS = {
     "R": fricative(BODY, "tb-uvular-fricative", VOICED),
     "h": Articulation("", "", 0, 0, glottis="h"),
 }
-SHORTEST = 7.0  # time constants that a closure needs to close at all
+SHORTEST = 8.5  # time constants that a closure needs to close at all
 VELUM_LEAD = 5.0
 VOWEL_LEAD = 1.7
 GLOTTIS_LEAD = {"voiceless-plosive": (0.8, 3.3), "voiced-plosive": (0.8, 3.3)}
@@ -132,12 +132,13 @@ def compose(prompt: Prompt, rng: np.random.Generator) -> Score:
 
 def in_sequence(gestures: Sequence[Gesture], duration: float) -> list[Gesture]:
     """Clip gestures to the utterance, and each to the start of the next one on its tier."""
-    ends = [*(gesture.start for gesture in gestures[1:]), duration]
-    clipped = (
-        replace(gesture, start=max(gesture.start, 0.0), end=min(gesture.end, end))
-        for gesture, end in zip(gestures, ends, strict=False)
-    )
-    return [gesture for gesture in clipped if gesture.end > gesture.start]
+    clipped, limit = [], duration
+    for gesture in reversed(gestures):
+        start, end = max(gesture.start, 0.0), min(gesture.end, limit)
+        if end > start:
+            clipped.append(replace(gesture, start=start, end=end))
+            limit = start
+    return clipped[::-1]
 
 
 def add_tier(
@@ -236,7 +237,7 @@ def f0_gestures(prompt: Prompt, f0: float, rng: np.random.Generator) -> list[Ges
 
 def pressure_gestures(prompt: Prompt, pressure: float, rng: np.random.Generator) -> list[Gesture]:
     """Lung pressure in dPa: on just before the first phone, falling by a fifth, off at the end."""
-    on, off = SILENCE - 0.05, prompt.phones[-1].end - 0.02
+    on, off = SILENCE - 0.02, prompt.phones[-1].end - 0.02
     bounds = np.linspace(on, off, max(1, int((off - on) / 0.3)) + 1)
     gestures = [Gesture(0.0, on, "0.0", time_constant=0.012)]
     for number, (start, end) in enumerate(itertools.pairwise(bounds)):
