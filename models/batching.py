@@ -17,7 +17,7 @@ alone, whatever the padding.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -214,6 +214,22 @@ def _end_to_end(
             start += int(lengths[utterance])
     columns = np.array(placed, np.intp).reshape(-1, 3).T
     return Batch(len(content), frames, *columns)
+
+
+def by_length(lengths: Lengths, frames: int) -> Iterator[NDArray[np.intp]]:
+    """Deal utterances of like length, the shortest first, into batches for prediction.
+
+    Yields
+    ------
+    int [n]
+        Indices; n times the longest of them is at most ``frames``, unless one alone is longer.
+    """
+    order = np.argsort(lengths, kind="stable")
+    while len(order):
+        capacity = np.arange(1, len(order) + 1) * lengths[order]  # of the first n: increasing
+        n = max(1, int(np.searchsorted(capacity, frames, side="right")))
+        yield order[:n]
+        order = order[n:]
 
 
 def epoch(

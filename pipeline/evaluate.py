@@ -40,7 +40,7 @@ def predict(inputs: Sequence[Array]) -> Iterator[tuple[int, Array]]:
     model = regressor.load(path)
     lengths = np.array([len(x) for x in inputs])
     nothing = [np.zeros((length, 0), np.float32) for length in lengths]
-    for members in batches(lengths):
+    for members in batching.by_length(lengths, BATCH_FRAMES):
         frames = -(-int(lengths[members].max()) // 100) * 100  # few shapes, few compilations
         n = len(members)
         batch = batching.Batch(n, frames, members, np.arange(n), np.zeros(n, np.intp))
@@ -48,16 +48,6 @@ def predict(inputs: Sequence[Array]) -> Iterator[tuple[int, Array]]:
         y = model.predict_on_batch(x)
         for lane, member in enumerate(members):
             yield int(member), y[lane, : lengths[member]]
-
-
-def batches(lengths: NDArray[np.integer]) -> Iterator[NDArray[np.intp]]:
-    """Deal utterances of like length into batches of at most `BATCH_FRAMES`."""
-    order = np.argsort(lengths, kind="stable")
-    while len(order):
-        capacity = np.arange(1, len(order) + 1) * lengths[order]  # of the first n: increasing
-        n = max(1, int(np.searchsorted(capacity, BATCH_FRAMES, side="right")))
-        yield order[:n]
-        order = order[n:]
 
 
 def fit_ridge(store: Store, settings: params.Evaluate) -> StackedRidge:

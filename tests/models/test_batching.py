@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -38,6 +40,15 @@ def test_bucket_has_few_shapes_and_pads_less_than_the_longest_everywhere(lengths
     assert len({(b.lanes, b.frames) for b in plan}) <= 4
     worst = -(-len(lengths) // size) * size * lengths.max()
     assert sum(b.lanes * b.frames for b in plan) <= worst
+
+
+@given(lengths=LENGTHS, frames=st.integers(1, 2000))
+def test_batches_by_length_hold_every_utterance_once_and_few_frames(lengths, frames):
+    batches = list(batching.by_length(lengths, frames))
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    for members in batches:
+        assert len(members) == 1 or len(members) * lengths[members].max() <= frames
+    assert all(lengths[a].max() <= lengths[b].min() for a, b in pairwise(batches))
 
 
 def test_each_epoch_is_another_and_the_seed_tells_which():
