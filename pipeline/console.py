@@ -25,8 +25,10 @@ class UsageError(InputError):
 
 
 def progress(items: Iterable[Item], *, total: int | None = None, unit: str = "it") -> tqdm[Item]:
-    """Iterate behind a progress bar that shows itself after two seconds."""
-    return tqdm(items, total=total, unit=f" {unit}", delay=2, dynamic_ncols=True, leave=False)
+    """Iterate behind a progress bar that shows itself on a terminal after two seconds."""
+    return tqdm(
+        items, total=total, unit=f" {unit}", delay=2, dynamic_ncols=True, leave=False, disable=None
+    )
 
 
 def say(line: str) -> None:
