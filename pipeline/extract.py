@@ -120,7 +120,7 @@ def resolved(item: Item) -> tuple[Path, ...]:
 
 def extract_all(settings: params.Params, jobs: int) -> Iterator[tuple[Item, Any]]:
     """Yield every utterance of the manifest with its result, in order, on several processes."""
-    default = corpora.reader(settings.corpus.reader).LAYOUT
+    default = corpora.default_layout(settings.corpus)
     layout = layouts.resolve(settings.extract.layout, settings.layouts, default)
     rows = list(corpus.read_manifest())
     # joblib keeps its processes for the next caller, who may stand in another folder
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=-1, help="processes; default: one per core")
     arguments = parser.parse_args()
     settings = params.load()
-    default = corpora.reader(settings.corpus.reader).LAYOUT
+    default = corpora.default_layout(settings.corpus)
     layout = layouts.resolve(settings.extract.layout, settings.layouts, default)
     names = layouts.track_names(layout)
     about = {

@@ -29,12 +29,21 @@ class Synthesis(Block, frozen=True):
     seed: Seed
 
 
+class HeadCorrection(Block, frozen=True):
+    """How the head's own movement is taken out of raw sweeps."""
+
+    reference: tuple[str, ...]
+    recording: str | None
+    bite_plane: tuple[str, ...]
+
+
 class Corpus(Block, frozen=True):
     """Where utterances come from."""
 
     reader: str
     path: str | None
     channel_map: dict[int, str]
+    head_correction: HeadCorrection
     strict: bool
     synthesis: Synthesis
 

@@ -10,11 +10,11 @@ import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipeline.console import UsageError
 from pipeline.params import Corpus, Layout
-from pipeline.utterance import Utterance
+from pipeline.utterance import Tracks, Utterance
 
 READERS = {
     "carstens": "pipeline.corpora.carstens",
@@ -54,12 +54,18 @@ class Item:
     sentence: str = ""
     span: tuple[float, float] | None = None
 
+    def utterance(self, tracks: Tracks, **content: Any) -> Utterance:
+        """Return the utterance: what was found out about it, and its content."""
+        known = ("id", "speaker", "session", "style", "sentence")
+        return Utterance(**{key: getattr(self, key) for key in known} | content, tracks=tracks)
+
 
 class Reader(Protocol):
     """What a module of this package offers."""
 
-    LAYOUT: Layout
-    """The channels that become targets unless ``extract.layout`` says otherwise."""
+    LAYOUT: Layout | None
+    """The channels that become targets unless ``extract.layout`` says otherwise; None for raw
+    sweeps, where they follow from ``corpus.channel_map``."""
 
     def find(self, folder: Path, params: Corpus) -> Iterable[Item]:
         """List the utterances below a folder, in a fixed order, without reading them."""
@@ -73,3 +79,21 @@ def reader(name: str) -> Reader:
     if name not in READERS:
         raise UsageError(f"corpus.reader: no {name!r} among {', '.join(sorted(READERS))}")
     return importlib.import_module(READERS[name])
+
+
+def default_layout(corpus: Corpus) -> Layout:
+    """Return the layout of a corpus: its reader's or, of raw sweeps, x and y of every sensor named.
+
+    Raises
+    ------
+    UsageError
+        Where raw sweeps have no ``corpus.channel_map``.
+    """
+    layout = reader(corpus.reader).LAYOUT
+    if layout is not None:
+        return layout
+    named = [corpus.channel_map[number] for number in sorted(corpus.channel_map)]
+    sensors = [name for name in named if name not in corpus.head_correction.reference]
+    if not sensors:
+        raise UsageError("corpus.channel_map: name the sensors, such as {5: TB, 6: TM, 7: TT}")
+    return Layout(tuple(f"{name}_{axis}" for name in sensors for axis in "xy"), 0)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.console import InputError
 from pipeline.formats import checked
@@ -55,6 +56,17 @@ def read(path: Path) -> Tracks:
         raise InputError(f"{path}: offset {start}: the first frame is all zeros, as padding is")
     channels = [f"{k + 1}_{field}" for k in range(sensors) for field in FIELDS]
     return checked.tracks(path, np.arange(frames) / rate, values, channels)
+
+
+def positions(sweep: Tracks) -> NDArray[np.float64]:
+    """Return the positions of a sweep, [T, sensors, 3] as x, lateral and height.
+
+    Zeros in all three, which an unconnected sensor reports, become NaN.
+    """
+    fields = sweep.values.reshape(len(sweep.time), -1, len(FIELDS))
+    points = fields[:, :, :3].copy()
+    points[~points.any(axis=2)] = np.nan
+    return points
 
 
 def header(path: Path, data: bytes) -> tuple[int, int, float]:

@@ -11,6 +11,7 @@ The authority is the library's own reader and writer, ``speech_class/EST_TrackFi
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,10 +44,30 @@ def read(path: Path) -> Tracks:
     fields = header_fields(header)
     frames, width = (count(path, fields, key) for key in ("NumFrames", "NumChannels"))
     rows = body(path, fields, data, start, frames, width)
-    values = rows[:, -width:].astype(np.float64)
-    if rows.shape[1] == width + 2:
-        values[rows[:, 1] == 0] = np.nan
     names = [fields.get(f"Channel_{k}", f"channel_{k}").strip('" ') for k in range(width)]
+    return from_rows(path, rows, names)
+
+
+def read_rows(path: Path, names: Sequence[str]) -> Tracks:
+    """Read the ascii rows of a track that lost its header: time, break flag, channels.
+
+    Parameters
+    ----------
+    path : Path
+    names : sequence of str
+        Of all channels; the empty ones are left out.
+    """
+    rows = checked.numbers(path, checked.text(path))
+    if rows.shape[1] != 2 + len(names):
+        raise InputError(f"{path}: line 1: {rows.shape[1]} columns, not {2 + len(names)}")
+    return from_rows(path, rows, names)
+
+
+def from_rows(path: Path, rows: NDArray[np.floating], names: Sequence[str]) -> Tracks:
+    """Return the tracks of rows with or without break flags."""
+    values = rows[:, -len(names) :].astype(np.float64)
+    if rows.shape[1] == len(names) + 2:
+        values[rows[:, 1] == 0] = np.nan
     named = [k for k, name in enumerate(names) if name.strip(UNNAMED)]
     return checked.tracks(path, rows[:, 0], values[:, named], [names[k] for k in named])
 
