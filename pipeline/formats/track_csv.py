@@ -13,12 +13,11 @@ import csv
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.console import InputError
+from pipeline.formats import checked
 from pipeline.storage import atomic_path
 from pipeline.utterance import Tracks
 
@@ -39,29 +38,16 @@ def read(path: Path) -> Tracks:
     InputError
         Naming the file and, where one is to blame, the line and the column.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a text file ({error})") from None
-    header, _, body = text.partition("\n")
-    names = [name.strip() for name in next(csv.reader([header], skipinitialspace=True), [])]
+    text = checked.text(path, "utf-8-sig").replace("\r\n", "\n")
+    first, _, body = text.partition("\n")
+    names = [name.strip() for name in next(csv.reader([first], skipinitialspace=True), [])]
     check_header(path, names)
-    if not body.strip():
-        raise InputError(f"{path}: no rows below the header")
-    try:
-        table = np.loadtxt(
-            EMPTY_CELL.sub("nan", body).splitlines(), delimiter=",", comments=None, ndmin=2
-        )
-    except ValueError as error:
-        refuse_line(path, names, body, str(error))
+    table = checked.numbers(path, EMPTY_CELL.sub("nan", body), ",", first_line=2)
     if table.shape[1] != len(names):
-        refuse_line(path, names, body, "")
-    check_values(path, names, table, body)
-    column = names.index(TIME)
-    channels = tuple(name for name in names if name != TIME)
-    return Tracks(table[:, column].copy(), np.delete(table, column, axis=1), channels)
+        raise InputError(f"{path}: {table.shape[1]} columns, but line 1 names {len(names)}")
+    time = names.index(TIME)
+    channels = names[:time] + names[time + 1 :]
+    return checked.tracks(path, table[:, time], np.delete(table, time, axis=1), channels)
 
 
 def check_header(path: Path, names: list[str]) -> None:
@@ -74,45 +60,8 @@ def check_header(path: Path, names: list[str]) -> None:
         raise InputError(f"{path}: line 1: no channel beside {TIME!r}")
     if "" in names:
         raise InputError(f"{path}: line 1: column {names.index('') + 1} has no name")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+    if twice := checked.repeated(names):
         raise InputError(f"{path}: line 1: column {', '.join(twice)} more than once")
-
-
-def check_values(path: Path, names: list[str], table: NDArray[np.float64], body: str) -> None:
-    """Refuse infinities and time stamps that are missing or do not increase."""
-    lines = [number for number, line in enumerate(body.splitlines(), 2) if line.strip()]
-    infinite = np.argwhere(np.isinf(table))
-    if len(infinite):
-        row, column = infinite[0]
-        raise InputError(f"{path}: line {lines[row]}, column {names[column]}: infinite")
-    time = table[:, names.index(TIME)]
-    if np.isnan(time).any():
-        raise InputError(f"{path}: line {lines[int(np.argmax(np.isnan(time)))]}: no {TIME}")
-    back = np.diff(time) <= 0
-    if back.any():
-        row = int(np.argmax(back)) + 1
-        raise InputError(
-            f"{path}: line {lines[row]}: {TIME} {time[row]:g} does not follow {time[row - 1]:g}"
-        )
-
-
-def refuse_line(path: Path, names: list[str], body: str, otherwise: str) -> NoReturn:
-    """Find the line that is not a row of numbers and raise the error that names it."""
-    for number, line in enumerate(body.splitlines(), 2):
-        cells = line.split(",")
-        if line.strip() and len(cells) != len(names):
-            raise InputError(
-                f"{path}: line {number}: {len(cells)} cells where the header names {len(names)}"
-            )
-        for name, cell in zip(names, cells, strict=False):
-            try:
-                float(cell.strip() or "nan")
-            except ValueError:
-                raise InputError(
-                    f"{path}: line {number}, column {name}: {cell.strip()!r} is not a number"
-                ) from None
-    raise InputError(f"{path}: not a table of numbers ({otherwise})")
 
 
 def header(channels: Sequence[str]) -> str:
@@ -132,10 +81,19 @@ def write(path: Path, tracks: Tracks) -> None:
     write_blocks(path, [tracks])
 
 
-def write_blocks(path: Path, blocks: Iterable[Tracks]) -> None:
-    """Write tracks that arrive in successive stretches, atomically, in memory of one stretch."""
+def write_blocks(path: Path, blocks: Iterable[Tracks]) -> int:
+    """Write tracks that arrive in successive stretches, atomically, in memory of one stretch.
+
+    Returns
+    -------
+    int
+        Number of frames.
+    """
+    frames = 0
     with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         for number, block in enumerate(blocks):
             if number == 0:
                 file.write(header(block.channels))
             file.write(rows(block))
+            frames += len(block.time)
+    return frames
