@@ -15,7 +15,7 @@ def spectrogram(
     audio: NDArray[np.floating],
     sample_rate: int,
     *,
-    highest_hz: float = 5500,
+    highest_hz: float = 8000,
     hop_s: float = 0.002,
     range_db: float = 50,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]:

@@ -7,23 +7,26 @@ utterance that is shown, ``plot.track`` the one track of the smallest picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from features import metrics
-from pipeline import evaluate, params, tables, train
+from pipeline import evaluate, palates, params, tables, train
 from pipeline.console import UsageError, progress, run, say, stage_parser
 from pipeline.formats import audio
-from pipeline.plots import articulators, curves, style
-from pipeline.plots.timeline import timeline
-from pipeline.scores import Predictions, correlation
+from pipeline.plots import articulators, curves, errors, style
+from pipeline.plots import scene as scenes
+from pipeline.plots.scene import Scene
+from pipeline.scores import Predictions, sensor_of
 from pipeline.storage import Entry, Store
 from pipeline.utterance import Label, Tracks
 
 FOLDER = Path("reports/plots")
+Rows = dict[str, dict[str, Any]]
 QUANTITIES = {"rmse_mm": "RMSE (mm)", "pearson_r": "Pearson's r"}
 
 
@@ -36,73 +39,77 @@ def chosen(predictions: Predictions, index: int) -> Entry:
     return predictions.entries[index]
 
 
-def tracks_of(predictions: Predictions, entry: Entry) -> dict[str, Tracks]:
-    """Return the measured and the predicted positions of an utterance."""
+def scene_of(
+    predictions: Predictions, entry: Entry, known_palates: dict[str, palates.Array]
+) -> Scene:
+    """Return what the pictures of a test utterance show."""
     channels = predictions.channels[predictions.positions]
     time = predictions.time(entry)
-    return {
-        name: Tracks(time, predictions.mm(entry, name), channels)
-        for name in ("measured", "predicted")
-    }
+    path = entry.about["audio"]
+    sound, rate = audio.read(Path(path)) if path else (None, 0)
+    return Scene(
+        entry.id,
+        {
+            name: Tracks(time, predictions.mm(entry, name), channels)
+            for name in ("measured", "predicted")
+        },
+        sound,
+        rate,
+        tuple(Label(*phone) for phone in entry.about["phones"]),
+        known_palates.get(entry.about["speaker"]),
+        entry.about["speaker"],
+        entry.about["style"],
+    )
 
 
-def phones_of(entry: Entry) -> tuple[Label, ...]:
-    """Return the phone labels of an utterance."""
-    return tuple(Label(*phone) for phone in entry.about["phones"])
-
-
-def scores_of(tracks: dict[str, Tracks]) -> dict[str, str]:
-    """Return correlation and error of every channel as a short text."""
-    measured, predicted = tracks["measured"].values, tracks["predicted"].values
-    pairs = zip(correlation(measured, predicted), metrics.rmse(measured, predicted), strict=True)
-    return {
-        channel: f"r {r:.2f}, {rmse:.2f} mm"
-        for channel, (r, rmse) in zip(tracks["measured"].channels, pairs, strict=True)
-    }
-
-
-def with_floors(rows: list[dict[str, Any]], key: str) -> dict[str, dict[str, dict[str, float]]]:
-    """Return a table as runs for `curves.comparison`: the network and its floors."""
-    names = {row[key]: style.sensor_name(row[key]) for row in rows}
-    runs: dict[str, dict[str, dict[str, float]]] = {
-        "network": {names[row[key]]: row for row in rows}
-    }
+def with_floors(rows: list[dict[str, Any]], key: str) -> dict[str, Rows]:
+    """Return a table as runs for `curves.comparison`: the network and the floors it names."""
+    runs: dict[str, Rows] = {"network": {style.sensor_name(row[key]): row for row in rows}}
     for floor, figures in (("ridge", QUANTITIES), ("mean", ["rmse_mm"])):
-        runs[floor] = {
-            names[row[key]]: {figure: row[f"{floor}_{figure}"] for figure in figures}
-            for row in rows
-        }
+        if rows and f"{floor}_rmse_mm" in rows[0]:
+            runs[floor] = {
+                style.sensor_name(row[key]): {
+                    figure: row[f"{floor}_{figure}"] for figure in figures
+                }
+                for row in rows
+            }
     return runs
 
 
-def pictures(predictions: Predictions, settings: params.Plot) -> Iterator[tuple[str, Figure]]:
-    """Yield the name and the figure of every still picture."""
-    entry = chosen(predictions, settings.utterance)
-    tracks, phones = tracks_of(predictions, entry), phones_of(entry)
-    scores = scores_of(tracks)
-    channels = tracks["measured"].channels
-    if settings.track >= len(channels):
-        raise UsageError(f"plot.track: {settings.track}, and there are {len(channels)} tracks")
-    channel = channels[settings.track]
-    yield (
-        "track",
-        articulators.one_track(tracks, channel, score=scores[channel], title=entry.id),
+def sensor_groups(sensors: Sequence[str]) -> dict[str, list[str]]:
+    """Sort sensors into tongue, lips and jaw, and the rest."""
+    tongue = [name for name in sensors if name in palates.TONGUE]
+    outer = [name for name in sensors if name in ("UL", "LL", "LC", "LI", "ML", "JAW", "JAWL")]
+    rest = [name for name in sensors if name not in {*tongue, *outer}]
+    groups = {"tongue": tongue, "lips and jaw": outer, "others": rest}
+    return {title: names for title, names in groups.items() if names}
+
+
+def of_test_side(predictions: Predictions) -> Iterator[tuple[str, Figure]]:
+    """Yield the pictures of the whole test side."""
+    channels = predictions.channels[predictions.positions]
+    rows = {row["track"]: row for row in tables.read("tracks")}
+    scores = {c: f"r {rows[c]['all_frames_pearson_r']:.2f}" for c in channels}
+    measured, predicted = (
+        np.concatenate([predictions.mm(entry, source) for entry in predictions.entries])
+        for source in ("measured", "predicted")
     )
-    yield "tracks", articulators.all_tracks(tracks, scores, title=entry.id)
-    yield (
-        "learning_curves",
-        curves.learning_curves(tables.read_csv(train.FOLDER / "history.csv", "train")),
-    )
-    yield (
-        "articulators",
-        curves.comparison(with_floors(tables.read("sensors"), "sensor"), QUANTITIES),
-    )
-    if entry.about["audio"]:
-        sound, rate = audio.read(Path(entry.about["audio"]))
-        yield (
-            "timeline",
-            timeline(sound, rate, tracks, phones=phones, scores=scores, title=entry.id),
-        )
+    yield "scatter", articulators.scatter(measured, predicted, channels, scores)
+    sensors = tables.read("sensors")
+    yield "articulators", curves.comparison(with_floors(sensors, "sensor"), QUANTITIES)
+    groups = sensor_groups([row["sensor"] for row in sensors])
+    yield "error_cdf", errors.error_cdf(tables.read("error_cdf"), groups)
+    columns = {
+        name: [c for c in channels if sensor_of(c) == name]
+        for names in groups.values()
+        for name in names
+    }
+    for key in ("phone", "class"):
+        if rows_of := tables.read("phones" if key == "phone" else "phone_classes"):
+            yield f"{key}_errors", errors.phone_errors(rows_of, key, columns)
+    if variables := tables.read("tract_variables"):
+        runs = with_floors(variables, "variable")
+        yield "tract_variables", curves.comparison(runs, QUANTITIES)
 
 
 def main() -> None:
@@ -110,10 +117,22 @@ def main() -> None:
     stage_parser(__doc__, "plot").parse_args()
     settings = params.load().plot
     predictions = Predictions(Store(evaluate.PREDICTIONS, "evaluate"))
+    entry = chosen(predictions, settings.utterance)
+    channels = predictions.channels[predictions.positions]
+    if settings.track >= len(channels):
+        raise UsageError(f"plot.track: {settings.track}, and there are {len(channels)} tracks")
+    scene = scene_of(predictions, entry, palates.from_rows(tables.read("palates")))
+    history = tables.read_csv(train.FOLDER / "history.csv", "train")
+    pictures = chain(
+        [("learning_curves", curves.learning_curves(history))],
+        scenes.pictures(scene, channels[settings.track]),
+        of_test_side(predictions),
+    )
     count = 0
-    for name, figure in progress(pictures(predictions, settings), unit="pictures"):
+    for name, figure in progress(pictures, unit="pictures"):
         style.save(figure, FOLDER / name)
         count += 1
+    count += len(scenes.animate(scene, FOLDER / "midsagittal"))
     say(f"plot: {count} pictures -> {FOLDER}")
 
 

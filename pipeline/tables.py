@@ -33,6 +33,7 @@ from pipeline.scores import (
 from pipeline.storage import Entry
 
 FOLDER = Path("reports/tables")
+NAMES = {"track", "sensor", "variable", "utterance", "speaker", "style", "phone", "class"}
 
 Row = dict[str, Any]
 Array = NDArray[np.floating]
@@ -58,7 +59,7 @@ def cell(value: Any) -> Any:
 
 
 def read(name: str) -> list[Row]:
-    """Return the rows of a table that the stage evaluate wrote: numbers where they are numbers.
+    """Return the rows of a table that the stage evaluate wrote.
 
     Raises
     ------
@@ -69,28 +70,27 @@ def read(name: str) -> list[Row]:
 
 
 def read_csv(path: Path, made_by: str) -> list[Row]:
-    """Return the rows of a CSV file; an empty cell is NaN, what is no number stays text.
+    """Return the rows of a CSV file: names as text, all else as numbers, NaN for an empty cell.
 
     Raises
     ------
     InputError
-        Where the file is missing, naming the stage to run.
+        Where the file is missing, naming the stage to run, or is no such table.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return [
-                {key: number(value) for key, value in row.items()} for row in csv.DictReader(file)
-            ]
+        return parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: not found; run `dvc repro {made_by}` first") from None
+    except (ValueError, TypeError):
+        raise InputError(f"{path}: damaged; run `dvc repro --force {made_by}`") from None
 
 
-def number(text: str) -> float | str:
-    """Return a cell as a number, NaN if it is empty, or as the text that it is."""
-    try:
-        return float(text or "nan")
-    except ValueError:
-        return text
+def parse(text: str) -> list[Row]:
+    """Return the rows of a table as `read_csv` does, from its text."""
+    return [
+        {key: cell if key in NAMES else float(cell or "nan") for key, cell in row.items()}
+        for row in csv.DictReader(io.StringIO(text))
+    ]
 
 
 def rounded(tree: Any) -> Any:
@@ -239,28 +239,38 @@ def error_cdf(predictions: Predictions) -> list[Row]:
 
 
 def tract_variables(predictions: Predictions, palates: Mapping[str, Array]) -> list[Row]:
-    """Return a row per tract variable: RMSE and r per utterance, averaged, with intervals."""
+    """Return a row per tract variable: RMSE and r per utterance, averaged, with intervals.
+
+    An utterance whose speaker has no palate is left out.
+    """
     channels = predictions.channels[predictions.positions]
     scores: dict[str, dict[str, list[Array]]] = defaultdict(lambda: defaultdict(list))
     for entry in predictions.entries:
         palate = palates.get(entry.about["speaker"])
         if palate is None:
             continue
-        measured, predicted = (
+        measured, predicted, ridge = (
             variables.tract_variables(predictions.mm(entry, source), channels, palate)
-            for source in ("measured", "predicted")
+            for source in ("measured", "predicted", "ridge")
         )
         for name, track in measured.items():
-            pair = track[:, None], predicted[name][:, None]
-            scores[name]["rmse_mm"].append(metrics.rmse(*pair))
-            scores[name]["pearson_r"].append(correlation(*pair))
-    table = []
-    for name, figures in scores.items():
-        row: Row = {"variable": name}
-        for figure, values in figures.items():
-            low, high = metrics.bootstrap_interval(np.stack(values), np.random.default_rng(SEED))
-            mean = metrics.mean(np.stack(values))
-            row |= {figure: float(mean[0])}
-            row |= {f"{figure}_low": float(low[0]), f"{figure}_high": float(high[0])}
-        table.append(row)
-    return table
+            for prefix, other in (("", predicted), ("ridge_", ridge)):
+                pair = track[:, None], other[name][:, None]
+                scores[name][f"{prefix}rmse_mm"].append(metrics.rmse(*pair))
+                scores[name][f"{prefix}pearson_r"].append(correlation(*pair))
+    return [
+        {"variable": name}
+        | {
+            key: value
+            for figure, values in figures.items()
+            for key, value in with_interval(figure, np.concatenate(values)).items()
+        }
+        for name, figures in scores.items()
+    ]
+
+
+def with_interval(figure: str, values: Array) -> Row:
+    """Return the mean of a figure over utterances and both ends of its 95 % interval."""
+    low, high = metrics.bootstrap_interval(values, np.random.default_rng(SEED))
+    ends = {f"{figure}_low": float(low), f"{figure}_high": float(high)}
+    return {figure: float(metrics.mean(values))} | ends

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -84,9 +85,16 @@ def scatter(
         x, y = measured[known, d], predicted[known, d]
         both = np.concatenate([x, y]) if len(x) else np.zeros(1)
         low, high = both.min() - 0.5, both.max() + 0.5
-        panel.hist2d(
-            x, y, bins=60, range=[[low, high]] * 2, cmap="Blues", norm="log", rasterized=True
-        )
+        if len(x):
+            panel.hist2d(
+                x,
+                y,
+                bins=60,
+                range=[[low, high]] * 2,
+                cmap="Blues",
+                norm=LogNorm(vmin=0.3),  # so that a single frame still shows
+                rasterized=True,
+            )
         panel.plot([low, high], [low, high], color=style.GREY, linewidth=0.5)
         panel.set(aspect="equal", xlim=(low, high), ylim=(low, high))
         style.position_axis(panel)

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Annotation
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.interpolate import CubicSpline
@@ -24,10 +25,11 @@ from pipeline.plots import style
 from pipeline.storage import atomic_path
 from pipeline.utterance import Label, Tracks
 
+PALATE = "palate (estimated)"
 CONTOUR_POINTS = 24
 FRAME_RATE = 25  # Hz, of an animation: what a GIF can time exactly
 DPI = 110  # of an animation
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 
 def fleshpoints(channels: Sequence[str]) -> tuple[str, ...]:
@@ -60,6 +62,23 @@ def contour_weights(tongue: Array) -> Array:
     return CubicSpline(place, np.eye(n), bc_type="natural")(fine)
 
 
+def extent(tracks: Mapping[str, Tracks], palate: Array | None) -> tuple[Array, Array]:
+    """Return the lower left and the upper right corner [2] of all that is ever shown, in mm."""
+    clouds = [] if palate is None else [palate]
+    if not fleshpoints(next(iter(tracks.values())).channels):
+        raise ValueError("no sensor has both a forward (_x) and a height (_y) channel")
+    for track in tracks.values():
+        places = positions(track.values, track.channels, fleshpoints(track.channels))
+        clouds.append(places.reshape(-1, 2))
+    everything = np.concatenate(clouds)
+    return np.nanmin(everything, axis=0) - 8, np.nanmax(everything, axis=0) + 8
+
+
+def series(tracks: Mapping[str, Tracks], palate: Array | None) -> list[str]:
+    """Return what the legend names."""
+    return [*tracks, *([] if palate is None else [PALATE])]
+
+
 class View:
     """A midsagittal view on some axes that can be moved from frame to frame.
 
@@ -86,8 +105,6 @@ class View:
         self.axes = axes
         first_track = next(iter(tracks.values()))
         self.sensors = fleshpoints(first_track.channels)
-        if not self.sensors:
-            raise ValueError("no sensor has both a forward (_x) and a height (_y) channel")
         self.points = {
             name: positions(track.values, track.channels, self.sensors)
             for name, track in tracks.items()
@@ -96,47 +113,49 @@ class View:
         first = next(iter(self.points.values()))
         self.weights = contour_weights(first[:, self.tongue])
         if palate is not None:
-            axes.plot(*palate.T, color=style.BLACK, linewidth=1)
+            axes.plot(*palate.T, **style.stroke(PALATE))
         self.contours: dict[str, Line2D] = {}
         self.dots: dict[str, Line2D] = {}
         for name in tracks:
             stroke = style.stroke(name)
+            inside = stroke["color"] if name == "measured" else "white"
             self.contours[name] = axes.plot([], [], **stroke)[0]
-            self.dots[name] = axes.plot([], [], "o", markersize=3, color=stroke["color"])[0]
-        self.frame_axes(palate)
-        if names:
-            self.name_sensors(first)
+            self.dots[name] = axes.plot(
+                [], [], "o", markersize=3, color=stroke["color"], markerfacecolor=inside
+            )[0]
+        low, high = extent(tracks, palate)
+        axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+        axes.set(xlabel="forward (mm)", ylabel="height (mm)")
+        self.names = self.name_sensors(first) if names else []
 
-    def frame_axes(self, palate: Array | None) -> None:
-        """Fit the axes to all positions of all frames."""
-        clouds = [points.reshape(-1, 2) for points in self.points.values()]
-        everything = np.concatenate(clouds + ([] if palate is None else [palate]))
-        low, high = np.nanmin(everything, axis=0) - 5, np.nanmax(everything, axis=0) + 5
-        self.axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
-        self.axes.set(xlabel="forward (mm)", ylabel="height (mm)")
-
-    def name_sensors(self, points: Array) -> None:
-        """Write each sensor's name beside its mean position, away from the others."""
+    def name_sensors(self, points: Array) -> list[Annotation]:
+        """Write each sensor's name beside it: below the tongue, else away from the middle."""
         mean = np.nanmean(points, axis=0)
-        centre = np.nanmean(mean, axis=0)
-        for sensor, place in zip(self.sensors, mean, strict=True):
-            away = (place - centre) / max(float(np.linalg.norm(place - centre)), 1e-6)
+        away = mean - np.nanmean(mean, axis=0)
+        away[self.tongue] = 0, -1
+        away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6)
+        return [
             self.axes.annotate(
                 sensor,
-                place,
-                xytext=8 * away,
+                (0, 0),
+                xytext=tuple(7 * direction),
                 textcoords="offset points",
                 ha="center",
                 va="center",
                 fontsize=6,
                 color=style.GREY,
             )
+            for sensor, direction in zip(self.sensors, away, strict=True)
+        ]
 
     def show(self, frame: int) -> None:
-        """Move every point and contour to a frame."""
+        """Move every point, its name and the contours to a frame."""
         for name, points in self.points.items():
             self.dots[name].set_data(*points[frame].T)
             self.contours[name].set_data(*(self.weights @ points[frame, self.tongue]).T)
+        for text, place in zip(self.names, next(iter(self.points.values()))[frame], strict=False):
+            text.xy = tuple(place)
+            text.set_visible(bool(np.isfinite(place).all()))
 
 
 def still(
@@ -164,9 +183,11 @@ def still(
     classes = phone_classes(phone.text for phone in phones)
     shown = [phone for phone in phones if classes[phone.text] != "silence"]
     shown = shown or [Label(float(time[0]), float(time[-1]), "")]
-    columns = min(len(shown), 5)
+    columns = min(max(len(shown), 3), 5)
     rows = -(-len(shown) // columns)
-    page = style.figure(style.PAGE, 8 + 36 * rows)
+    low, high = extent(tracks, palate)
+    width = (style.PAGE - 14) / columns - 2
+    page = style.figure(style.PAGE, 14 + rows * (5 + width * (high - low)[1] / (high - low)[0]))
     panels = page.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for panel in panels[len(shown) :]:
         panel.set_visible(False)
@@ -177,7 +198,7 @@ def still(
         panel.set_title(f"[{phone.text}] {middle:.2f} s" if phone.text else f"{middle:.2f} s")
         panel.label_outer()
     page.suptitle(title, x=0.01, ha="left", fontsize=7)
-    style.name_series(page, tracks, loc="outside upper right")
+    style.name_series(page, series(tracks, palate), loc="outside upper right")
     return page
 
 
@@ -212,7 +233,7 @@ def animate(
     view = View(page.subplots(), tracks, palate)
     view.axes.set_title(title)
     clock = view.axes.set_title("", loc="right")
-    style.name_series(page, tracks, loc="outside lower center")
+    style.name_series(page, series(tracks, palate), loc="outside lower center")
     time = next(iter(tracks.values())).time
     frames = []
     for instant in np.arange(0, len(audio) / sample_rate, 1 / FRAME_RATE):

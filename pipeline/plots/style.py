@@ -25,6 +25,7 @@ BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#8C8C8C"
 COLOURS = {"measured": "#4D4D4D", "predicted": VERMILION, "network": VERMILION} | {
+    "palate (estimated)": BLACK,
     "ridge": BLUE,
     "mean": GREY,
 }
@@ -44,6 +45,14 @@ NAMES = {
     "VL": "velum",
     "EP": "epiglottis",
     "HY": "hyoid",
+}
+VARIABLES = {
+    "LA": "lip aperture",
+    "LP": "lip protrusion",
+    "TTCD": "tongue tip, degree",
+    "TTCL": "tongue tip, location",
+    "TBCD": "tongue body, degree",
+    "TBCL": "tongue body, location",
 }
 AXES = {"x": "forward", "y": "height", "z": "lateral"}
 
@@ -108,8 +117,9 @@ def name_series(owner: Figure | Axes, series: Iterable[str], **where: Any) -> No
 
 
 def sensor_name(sensor: str) -> str:
-    """Return a sensor in words, such as ``tongue tip TT``."""
-    return f"{NAMES[sensor]} {sensor}" if sensor in NAMES else sensor
+    """Return a sensor or a tract variable in words, such as ``tongue tip TT``."""
+    words = (NAMES | VARIABLES).get(sensor)
+    return f"{words} {sensor}" if words else sensor
 
 
 def channel_name(channel: str) -> str:

@@ -58,7 +58,7 @@ def timeline(
     shown = known if channels is None else list(channels)
     if missing := [name for name in shown if name not in known]:
         raise ValueError(f"no channel {', '.join(missing)} among {', '.join(known)}")
-    row = 9.2 if len(shown) > 12 else 14
+    row = 7.4 if len(shown) > 12 else 14
     heights = [WAVEFORM, LABELS, SPECTROGRAM] + [row] * len(shown)
     page, panels, behind = stack(heights)
     draw_waveform(panels[0], audio, sample_rate)
@@ -91,7 +91,7 @@ def stack(heights: Sequence[float]) -> tuple[Figure, list[Axes], Axes]:
 
     Margins are fixed: a layout engine would measure each of some hundred tick labels many times.
     """
-    left, right, top, bottom, gap = 21, 15, 6, 8, 1.6  # mm
+    left, right, top, bottom, gap = 21, 15, 6, 8, 2.4  # mm
     inner = sum(heights) + gap * (len(heights) - 1)
     width, height = style.PAGE, inner + top + bottom
     page = style.figure(width, height, layout=None)

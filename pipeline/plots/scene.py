@@ -1,0 +1,121 @@
+"""What the pictures of one utterance show, wherever it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from features import metrics
+from pipeline.plots import articulators, midsagittal
+from pipeline.plots.timeline import timeline
+from pipeline.plots.velocity import velocity
+from pipeline.scores import correlation
+from pipeline.utterance import Label, Tracks
+
+FAST = (("TT", "T1"), ("TD", "T3", "TB", "TR"), ("LL",))  # names of the same articulator
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An utterance to be shown.
+
+    Attributes
+    ----------
+    id : str
+    tracks : dict of str to Tracks
+        ``measured``, ``predicted`` or both, on one frame grid, in mm.
+    audio : float32 [samples] or None
+        At ``sample_rate`` Hz.
+    phones : tuple of Label
+        Seconds in the audio.
+    palate : float [n, 2] or None
+        Forward and height in mm.
+    """
+
+    id: str
+    tracks: dict[str, Tracks]
+    audio: NDArray[np.float32] | None = None
+    sample_rate: int = 0
+    phones: tuple[Label, ...] = ()
+    palate: NDArray[np.floating] | None = None
+    speaker: str = ""
+    style: str = ""
+    scores: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scores", scores(self.tracks))
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channels of the first tracks."""
+        return next(iter(self.tracks.values())).channels
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """Sensors with a place in the midsagittal plane."""
+        return midsagittal.fleshpoints(self.channels)
+
+
+def scores(tracks: dict[str, Tracks]) -> dict[str, str]:
+    """Return correlation and error of every channel as a short text; none with one side alone."""
+    if not {"measured", "predicted"} <= tracks.keys():
+        return {}
+    measured, predicted = tracks["measured"].values, tracks["predicted"].values
+    pairs = zip(correlation(measured, predicted), metrics.rmse(measured, predicted), strict=True)
+    return {
+        channel: f"r {r:.2f}, {rmse:.2f} mm"
+        for channel, (r, rmse) in zip(tracks["measured"].channels, pairs, strict=True)
+    }
+
+
+def pictures(scene: Scene, channel: str) -> Iterator[tuple[str, Figure]]:
+    """Yield name and figure of every still picture of one utterance.
+
+    Parameters
+    ----------
+    scene : Scene
+    channel : str
+        The one that the smallest picture shows.
+    """
+    about = {"title": scene.id}
+    score = scene.scores.get(channel, "")
+    yield "track", articulators.one_track(scene.tracks, channel, score=score, **about)
+    yield "tracks", articulators.all_tracks(scene.tracks, scene.scores, **about)
+    if scene.audio is not None:
+        yield (
+            "timeline",
+            timeline(
+                scene.audio,
+                scene.sample_rate,
+                scene.tracks,
+                phones=scene.phones,
+                scores={name: text.replace(", ", "\n") for name, text in scene.scores.items()},
+                **about,
+            ),
+        )
+    if scene.points:
+        yield "midsagittal", midsagittal.still(scene.tracks, scene.phones, scene.palate, **about)
+        found = ([name for name in names if name in scene.points] for names in FAST)
+        fast = [names[0] for names in found if names] or scene.points[:3]
+        yield "velocity", velocity(scene.tracks, fast, phones=scene.phones, **about)
+
+
+def animate(scene: Scene, stem: Path) -> list[Path]:
+    """Write the moving midsagittal view, where there is sound and a point to move.
+
+    Parameters
+    ----------
+    scene : Scene
+    stem : Path
+        As for `midsagittal.animate`.
+    """
+    if scene.audio is None or not scene.points:
+        return []
+    return midsagittal.animate(
+        stem, scene.audio, scene.sample_rate, scene.tracks, scene.palate, title=scene.id
+    )
