@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -25,6 +25,7 @@ def refusal(path) -> str:
     return str(caught.value)
 
 
+@settings(deadline=None)
 @given(
     samples=arrays(np.int16, st.integers(1, 300)),
     rate=st.sampled_from([8000, 16000, 20000, 22050, 44100, 48000]),

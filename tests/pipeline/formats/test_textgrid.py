@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.console import InputError
@@ -53,6 +53,7 @@ def labels_with_gaps(draw):
     ]
 
 
+@settings(deadline=None)
 @given(phones=labels_with_gaps(), words=labels_with_gaps())
 def test_round_trip_fills_gaps_with_silence(tmp_path_factory, phones, words):
     path = tmp_path_factory.mktemp("grid") / "a.TextGrid"

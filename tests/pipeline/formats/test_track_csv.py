@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -13,6 +13,7 @@ from pipeline.utterance import Tracks
 POSITIONS = st.one_of(st.just(np.nan), st.floats(-1e4, 1e4))
 
 
+@settings(deadline=None)
 @given(
     values=arrays(np.float64, st.tuples(st.integers(1, 20), st.integers(1, 5)), elements=POSITIONS),
     start=st.floats(0, 10),
