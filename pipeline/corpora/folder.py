@@ -33,13 +33,22 @@ def find(folder: Path, params: Corpus) -> Iterator[Item]:
     metadata = read_metadata(folder / "metadata.csv")
     for sound in sorted([*folder.glob("*"), *folder.glob("*/*")]):
         place = sound.relative_to(folder)
-        if sound.suffix.lower() not in SOUNDS or place.parts[0].startswith("."):
+        hidden = any(part.startswith(".") for part in place.parts)
+        if hidden or sound.suffix.lower() not in SOUNDS:
             continue
         name = re.sub(r"[^\w.-]", "_", "-".join(place.with_suffix("").parts))
-        known = {"speaker": place.parts[0] if len(place.parts) > 1 else ""} | metadata.get(name, {})
+        subfolder = place.parts[0] if len(place.parts) > 1 else ""
+        about = dict.fromkeys(KNOWN, "") | {"speaker": subfolder} | metadata.get(name, {})
         tracks, labels = sound.with_suffix(".csv"), sound.with_suffix(".TextGrid")
         files = (sound, tracks, labels) if labels.exists() else (sound, tracks)
-        yield Item(name, files, **known)  # type: ignore[arg-type]
+        yield Item(
+            name,
+            files,
+            speaker=about["speaker"],
+            session=about["session"],
+            style=about["style"],
+            sentence=about["sentence"],
+        )
 
 
 def read(item: Item, params: Corpus) -> Utterance:

@@ -45,7 +45,14 @@ def test_reads_what_was_written(tmp_path):
 
 
 def test_subfolders_are_speakers_and_the_order_is_fixed(tmp_path):
-    for place in ("M2/one.wav", "F1/two.wav", "F1/one.wav", "zero.wav", ".cache/one.wav"):
+    for place in (
+        "M2/one.wav",
+        "F1/two.wav",
+        "F1/one.wav",
+        "zero.wav",
+        ".cache/one.wav",
+        "F1/._one.wav",
+    ):
         add(tmp_path / place)
     (tmp_path / "metadata.csv").write_text("id,speaker,style\nF1-two,,loud\nM2-one,Max,\n")
     items = list(folder.find(tmp_path, PARAMS))
