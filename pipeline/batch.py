@@ -1,0 +1,252 @@
+"""Sounds in, files out: each sound of `pipeline.predict`, in a batch of its like or piece by piece.
+
+`predict_batch` is all that a worker needs, in this process, another one or on another machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from features.frames import HOP_S
+from features.mfcc import SAMPLE_RATE
+from pipeline import long_sound, outputs, predictor
+from pipeline.console import InputError
+from pipeline.formats import audio, track_csv
+from pipeline.formats.audio import Header
+from pipeline.predictor import Predictor
+from pipeline.storage import atomic_path, checksum
+from pipeline.utterance import Tracks
+
+LONG_S = 300.0  # a longer sound is predicted piece by piece and has no picture
+PICTURE_DPI = 150
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is wanted of every sound; see the options of `pipeline.predict`."""
+
+    model: Path
+    statistics: str
+    formats: tuple[str, ...]
+    standardized: bool
+    plot: bool
+    animate: bool
+    overwrite: bool
+    resume: bool
+
+
+@dataclass(frozen=True)
+class Job:
+    """A sound, and the path of its results without suffix."""
+
+    audio: Path
+    stem: Path
+    header: Header
+
+    @property
+    def seconds(self) -> float:
+        """Duration as the header has it."""
+        return self.header.samples / self.header.sample_rate
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a sound: its frames and files, or the line that says why there are none."""
+
+    audio: Path
+    seconds: float = 0.0
+    frames: int = 0
+    files: tuple[str, ...] = ()
+    note: str = ""
+    error: str = ""
+    done_before: bool = False
+
+
+@lru_cache(maxsize=1)
+def opened(model: Path, statistics: Any, threads: int) -> Predictor:
+    """Load a model once in each process."""
+    return Predictor.load(model, statistics=statistics, threads=threads)
+
+
+def predict_batch(jobs: Sequence[Job], settings: Settings, threads: int) -> list[Result]:
+    """Predict some sounds, best of like length, and write what is wanted of them.
+
+    What goes wrong with one of them is told in its result; the others go on.
+    """
+    model = opened(settings.model, settings.statistics, threads)
+    results: list[Result] = []
+    ready: list[Sound] = []
+    for job in jobs:
+        with told(job, results):
+            sound = Sound(job, model, settings)
+            if settings.resume and sound.done():
+                results.append(Result(job.audio, done_before=True))
+            elif job.seconds > LONG_S:
+                results.append(sound.predict_long())
+            else:
+                sound.read()
+                ready.append(sound)
+    predicted = model.run([sound.features for sound in ready]) if ready else []
+    for sound, z in zip(ready, predicted, strict=True):
+        with told(sound.job, results):
+            results.append(sound.write(z))
+    return results
+
+
+@contextmanager
+def told(job: Job, results: list[Result]) -> Iterator[None]:
+    """Make what is wrong with a sound its result, one line that names it."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        line = f"{job.audio}: {' '.join(str(error).split())}"
+        results.append(Result(job.audio, error=line))
+    except InputError as error:
+        results.append(Result(job.audio, error=str(error)))
+
+
+class Sound:
+    """A job in progress.
+
+    Raises
+    ------
+    InputError
+        Where files that are no predictions are in the way of the results.
+    """
+
+    samples: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+    def __init__(self, job: Job, model: Predictor, settings: Settings) -> None:
+        self.job = job
+        self.model = model
+        self.settings = settings
+        suffixes = [outputs.FORMATS[name].suffix for name in settings.formats]
+        if job.seconds <= LONG_S:
+            suffixes += [outputs.PICTURE] * settings.plot + [outputs.MOVING] * settings.animate
+        if not settings.overwrite:
+            outputs.guard(job.stem, suffixes)
+        self.files = [outputs.beside(job.stem, suffix).name for suffix in suffixes]
+        self.about = self.describe()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is to be known of the prediction before it is made."""
+        import onnxruntime
+
+        model, header = self.model, self.job.header
+        z = [name + predictor.Z for name in model.about.channels] * self.settings.standardized
+        return {
+            "made_by": outputs.MADE_BY,
+            "files": self.files,
+            "channels": [*model.about.channels, *z],
+            "unit": "mm" + f"; of channels that end in {predictor.Z} standard deviations" * bool(z),
+            "hop_s": HOP_S,
+            "statistics": {
+                "inputs": "own" if model.own_statistics else "average over training",
+                "tracks": "average over training: the speaker's own are unknown",
+            },
+            "audio": {
+                "file": self.job.audio.name,
+                "sha256": checksum(self.job.audio),
+                "sample_rate_hz": header.sample_rate,
+                "channels": header.channels,
+            },
+            "model": {
+                "sha256": model.sha256,
+                "recipe": json.loads(msgspec.json.encode(model.about.recipe)),
+                "trained_on": model.about.trained_on,
+            },
+            "versions": {"numpy": np.__version__, "onnxruntime": onnxruntime.__version__},
+        }
+
+    def done(self) -> bool:
+        """Tell whether the very same prediction was made before and its files are there."""
+        earlier = outputs.read_description(self.job.stem) or {}
+        earlier.pop("frames", None)
+        files = (self.job.stem.with_name(name) for name in self.files)
+        return earlier == self.about and all(file.is_file() for file in files)
+
+    def read(self) -> None:
+        """Read the samples and compute the features."""
+        self.samples, rate = audio.read(self.job.audio)
+        self.features = self.model.features(self.samples, rate)
+
+    def write(self, z: NDArray[np.float32]) -> Result:
+        """Write the predicted tracks [T, channels], given in z, in all formats wanted."""
+        tracks = self.model.tracks(z, standardized=self.settings.standardized)
+        self.write_formats(tracks)
+        if self.settings.plot:
+            self.draw(tracks)
+        if self.settings.animate:
+            from pipeline.plots import midsagittal
+
+            rate = self.job.header.sample_rate
+            midsagittal.animate(self.job.stem, self.samples, rate, {"predicted": tracks})
+        return self.finish(len(z))
+
+    def write_formats(self, tracks: Tracks) -> None:
+        """Write tracks in all formats wanted."""
+        for name in self.settings.formats:
+            path = outputs.beside(self.job.stem, outputs.FORMATS[name].suffix)
+            outputs.FORMATS[name].write(path, tracks, self.about)
+
+    def finish(self, frames: int) -> Result:
+        """Write the description, after all other files."""
+        outputs.write_description(self.job.stem, self.about | {"frames": frames})
+        files = (*self.files, outputs.beside(self.job.stem, outputs.DESCRIPTION).name)
+        return Result(self.job.audio, self.job.seconds, frames, files, self.note())
+
+    def note(self) -> str:
+        """Return in words what was done to a sound that is not 16 kHz and one channel."""
+        header = self.job.header
+        parts = [f"{header.channels} channels averaged"] * (header.channels > 1)
+        if header.sample_rate != SAMPLE_RATE:
+            parts.append(f"{header.sample_rate} Hz resampled to {SAMPLE_RATE}")
+        if header.sample_rate < SAMPLE_RATE:
+            parts.append(f"nothing above {header.sample_rate // 2} Hz to predict from")
+        return f" ({', '.join(parts)})" if parts else ""
+
+    def draw(self, tracks: Tracks) -> None:
+        """Draw waveform, spectrogram and tracks on one time axis."""
+        from pipeline.plots.timeline import timeline
+
+        page = timeline(
+            self.samples,
+            self.job.header.sample_rate,
+            {"predicted": tracks},
+            channels=self.model.about.channels,
+            title=self.job.audio.name,
+        )
+        with atomic_path(outputs.beside(self.job.stem, outputs.PICTURE)) as part:
+            page.savefig(part, format="png", dpi=PICTURE_DPI)
+
+    def predict_long(self) -> Result:
+        """Predict piece by piece; CSV alone is also written piece by piece."""
+        blocks = self.long_tracks()
+        if self.settings.formats == ("csv",):
+            path = outputs.beside(self.job.stem, outputs.FORMATS["csv"].suffix)
+            return self.finish(track_csv.write_blocks(path, blocks))
+        pieces = list(blocks)
+        time = np.concatenate([piece.time for piece in pieces])
+        values = np.concatenate([piece.values for piece in pieces])
+        self.write_formats(Tracks(time, values, pieces[0].channels))
+        return self.finish(len(time))
+
+    def long_tracks(self) -> Iterator[Tracks]:
+        """Yield the tracks of a long sound piece by piece."""
+        first = 0
+        rate = self.job.header.sample_rate
+        for z in long_sound.predict_blocks(self.model, audio.blocks(self.job.audio), rate):
+            if len(z):
+                yield self.model.tracks(z, first, standardized=self.settings.standardized)
+                first += len(z)

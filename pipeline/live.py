@@ -1,0 +1,138 @@
+"""Sound that still goes on: 16-bit PCM or the microphone in, a CSV row per 10 ms frame out."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.deltas import WINDOW
+from features.frames import FRAME_RATE
+from features.mfcc import FRAME, SAMPLE_RATE
+from pipeline import long_sound
+from pipeline.console import InputError, UsageError
+from pipeline.formats import track_csv
+from pipeline.predictor import Predictor
+
+FULL_SCALE = 32768  # of 16-bit samples
+CONTEXT = 2 * WINDOW  # frames after its own that a frame's delta-delta sees
+
+Sound = Iterable[NDArray[np.float32]]
+
+
+def load(folder: Path) -> Predictor:
+    """Load a model that can follow a sound.
+
+    Raises
+    ------
+    UsageError
+        Where the network hears the whole sound before it answers.
+    """
+    model = Predictor.load(folder, statistics="training", threads=1)
+    if model.network.bidirectional:
+        raise UsageError(
+            "--stream needs a network of one direction, and this one hears the whole sound first;"
+            " train one by `dvc exp run -S train.recipe=tutorial`"
+        )
+    return model
+
+
+def latency_s(model: Predictor) -> float:
+    """Return how long after the instant that it is about a row can be known, in s.
+
+    Half a window of sound, the frames that deltas see, and the delay that the network was trained
+    with; a resampling filter adds its own.
+    """
+    return FRAME / SAMPLE_RATE / 2 + (CONTEXT + model.network.delay) / FRAME_RATE
+
+
+def follow(
+    model: Predictor, sound: Sound, sample_rate: int, out: TextIO, *, standardized: bool = False
+) -> int:
+    """Write rows as soon as they are known and return their number.
+
+    The rows are those of the same sound predicted offline with the same statistics.
+
+    Parameters
+    ----------
+    model : Predictor
+        From `load`: of one direction, and with the statistics of training, since a sound's own are
+        known only at its end.
+    sound : iterable of float32 [n]
+        Successive stretches of one channel, of any lengths.
+    sample_rate : int
+        Hz.
+    out : text file
+        Flushed after every stretch that brought rows.
+    """
+    frames = 0
+    for z in long_sound.predict_blocks(model, sound, sample_rate):
+        if len(z):
+            tracks = model.tracks(z, frames, standardized=standardized)
+            if not frames:
+                out.write(track_csv.header(tracks.channels))
+            out.write(track_csv.rows(tracks))
+            out.flush()
+            frames += len(z)
+    return frames
+
+
+def pcm(file: IO[bytes]) -> Iterator[NDArray[np.float32]]:
+    """Yield what arrives as 16-bit little-endian mono PCM, float32 [n], without waiting for more.
+
+    Raises
+    ------
+    InputError
+        Where nothing arrives at all.
+    """
+    rest, some = b"", False
+    while data := os.read(file.fileno(), 1 << 16):
+        data, some = rest + data, True
+        rest = data[len(data) // 2 * 2 :]
+        yield np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / np.float32(
+            FULL_SCALE
+        )
+    if not some:
+        raise InputError("no sound on standard input; it takes raw 16-bit mono PCM")
+
+
+def microphone(sample_rate: int) -> Iterator[NDArray[np.float32]]:
+    """Yield what the default microphone hears, float32 [n], a frame at a time, until an interrupt.
+
+    Raises
+    ------
+    UsageError
+        Where the package sounddevice, or PortAudio below it, is missing, or there is no microphone.
+    """
+    try:
+        import sounddevice
+    except (ImportError, OSError) as error:
+        raise UsageError(f"--microphone needs `pip install sounddevice` ({error})") from None
+    heard: queue.SimpleQueue[NDArray[np.float32]] = queue.SimpleQueue()
+    try:
+        with sounddevice.InputStream(
+            samplerate=sample_rate,
+            blocksize=sample_rate // FRAME_RATE,
+            channels=1,
+            callback=lambda data, *_: heard.put(data[:, 0].copy()),
+        ):
+            while True:
+                yield heard.get()
+    except sounddevice.PortAudioError as error:
+        raise UsageError(f"--microphone: {error}") from None
+
+
+def to_stdout(model: Predictor, sound: Sound, sample_rate: int, standardized: bool) -> None:
+    """Follow a sound on standard output, until it ends or the reader has had enough."""
+    try:
+        follow(model, sound, sample_rate, sys.stdout, standardized=standardized)
+    except ValueError as error:
+        raise InputError(f"standard input: {error}") from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush

@@ -1,0 +1,110 @@
+"""Sound that comes piece by piece: recordings longer than memory, and sound that still goes on.
+
+A network of one direction carries its states from piece to piece; its result is that of the whole.
+A network of two directions hears windows that overlap: what it says of a window's middle no longer
+depends on what lies beyond its ends, tests hold that to 1e-3 of a standard deviation.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.mfcc import WIDTH, mfcc_blocks
+from features.standardization import Standardizer
+from pipeline.predictor import Predictor
+
+WINDOW = 3000  # frames of which a window is believed
+CONTEXT = 500  # frames before and after them that it hears as well
+LANES = 8  # windows at once
+PIECE = 1000  # frames that a network of one direction hears at once
+
+Array = NDArray[np.float32]
+
+
+def predict_blocks(
+    predictor: Predictor, sound: Iterable[NDArray[np.floating]], sample_rate: int
+) -> Iterator[Array]:
+    """Predict a sound that arrives in stretches, in memory that does not grow with it.
+
+    Parameters
+    ----------
+    sound : iterable of float [n]
+        Successive stretches of one channel, of any lengths.
+    sample_rate : int
+        Hz.
+
+    Yields
+    ------
+    float32 [t, channels]
+        Tracks in z; laid end to end, those of the whole sound.
+    """
+    features = standardized(predictor, mfcc_blocks(sound, sample_rate))
+    if predictor.network.bidirectional:
+        return windows(predictor, features)
+    return carried(predictor, features)
+
+
+def standardized(predictor: Predictor, features: Iterable[Array]) -> Iterator[Array]:
+    """Yield features [t, 39] in z.
+
+    A recording's own mean is known only at its end: the features wait in a temporary file.
+    """
+    if not predictor.own_statistics:
+        for block in features:
+            yield predictor.average_inputs.transform(block)
+        return
+    own = Standardizer()
+    with tempfile.TemporaryFile() as file:
+        for block in features:
+            if len(block):
+                own.partial_fit(block)
+                file.write(block.tobytes())
+        standardizer = predictor.standardizer(own)
+        file.seek(0)
+        while data := file.read(PIECE * WIDTH * 4):
+            yield standardizer.transform(np.frombuffer(data, np.float32).reshape(-1, WIDTH))
+
+
+def carried(predictor: Predictor, features: Iterable[Array]) -> Iterator[Array]:
+    """Yield tracks in z of a network of one direction, ``delay`` frames after the features."""
+    states = predictor.zero_states(1)
+    waiting = predictor.network.delay  # what is known after so many frames is of no frame yet
+    last: Array = np.empty((0, len(predictor.about.channels)), np.float32)
+    for block in features:
+        if len(block):
+            tracks, states = predictor.advance(block, states)
+            last = tracks[-1:]
+            yield tracks[waiting:]
+            waiting = max(0, waiting - len(tracks))
+    # the frames at the end are told what is known at the end
+    yield np.repeat(last, predictor.network.delay - waiting, axis=0)
+
+
+def windows(predictor: Predictor, features: Iterable[Array]) -> Iterator[Array]:
+    """Yield tracks in z of a network of two directions, window by window."""
+    held: list[Array] = []
+    before = 0  # frames of `held` that were predicted already and serve as context
+    for block in features:
+        held.append(block)
+        if sum(map(len, held)) >= before + LANES * WINDOW + CONTEXT:
+            sound = np.concatenate(held)
+            stop = before + LANES * WINDOW
+            yield from together(predictor, sound, before, stop)
+            before = min(CONTEXT, stop)
+            held = [sound[stop - before :]]
+    if held:
+        sound = np.concatenate(held)
+        yield from together(predictor, sound, before, len(sound))
+
+
+def together(predictor: Predictor, sound: Array, start: int, stop: int) -> Iterator[Array]:
+    """Yield tracks of frames ``start`` to ``stop`` of the features ``sound``, a window each."""
+    starts = range(start, stop, WINDOW)
+    heard = [sound[max(0, a - CONTEXT) : min(a + WINDOW, stop) + CONTEXT] for a in starts]
+    for a, tracks in zip(starts, predictor.run(heard) if heard else [], strict=True):
+        first = min(CONTEXT, a)
+        yield tracks[first : first + min(WINDOW, stop - a)]

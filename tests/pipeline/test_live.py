@@ -1,0 +1,152 @@
+"""Sound that still goes on: rows equal to the offline ones, and as early as was said."""
+
+import io
+import os
+import queue
+import subprocess
+import sys
+import threading
+import types
+
+import numpy as np
+import pytest
+
+from pipeline import live
+from pipeline.console import UsageError
+from pipeline.formats import audio
+from tests.conftest import ROOT
+from tests.pipeline import small_model
+from tests.pipeline.conftest import small_utterance
+
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    small_model.write(folder / "one_way", bidirectional=False, delay=3)
+    small_model.write(folder / "both_ways")
+    return folder
+
+
+def command(folder, *arguments):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    call = [sys.executable, "-m", "pipeline.predict", "--stream", "--model", str(folder)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [*call, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+    )
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_the_stream_is_the_offline_result_with_the_statistics_of_training(
+    folders, stage, tmp_path, rate
+):
+    sound, _ = small_utterance(4)
+    audio.write(tmp_path / "a.wav", sound, rate)
+    pcm = (audio.read(tmp_path / "a.wav")[0] * 32768).astype("<i2").tobytes()
+    out, err = command(folders / "one_way", "--rate", str(rate), "--standardized").communicate(pcm)
+    assert b"rows follow the sound by 82.5 ms" in err
+    options = ["--no-plot", "--standardized", "--statistics", "training"]
+    model = str(folders / "one_way")
+    assert stage("predict", str(tmp_path / "a.wav"), "--model", model, *options).status == 0
+    assert out == (tmp_path / "a.csv").read_bytes()
+
+
+def test_rows_come_as_early_as_was_said(folders):
+    """Of sound that stops, but does not end, all rows are there whose latency has passed."""
+    process = command(folders / "one_way")
+    sound = small_utterance(2)[0][: RATE // 2]
+    process.stdin.write((sound * 32768).astype("<i2").tobytes())
+    process.stdin.flush()
+    rows = queue.SimpleQueue()
+    reader = threading.Thread(target=lambda: [rows.put(line) for line in process.stdout])
+    reader.start()
+    header = rows.get(timeout=60)
+    assert header.startswith(b"time_s,TT_x")
+    expected = [f"{k / 100:.6f}" for k in range(42)]  # 0.5 s less 82.5 ms: frames 0 to 41
+    assert [rows.get(timeout=60).split(b",")[0].decode() for _ in expected] == expected
+    assert rows.empty()
+    process.stdin.close()
+    reader.join(timeout=60)
+    process.wait(timeout=60)
+    assert rows.qsize() == 51 - 42
+    process.stdout.close()
+    process.stderr.close()
+
+
+def test_a_reader_that_has_had_enough_ends_the_stream_quietly(folders):
+    process = command(folders / "one_way")
+    sound = (small_utterance(2)[0] * 32768).astype("<i2").tobytes()
+    process.stdin.write(sound)
+    process.stdin.flush()
+    process.stdout.readline()
+    process.stdout.close()
+    process.stdin.write(sound)
+    process.stdin.close()
+    assert b"Traceback" not in process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 0
+
+
+@pytest.mark.parametrize(
+    ("pcm", "reason"), [(b"", b"no sound"), (b"ab" * 99, b"less than a frame")]
+)
+def test_a_stream_without_sound_is_one_line(folders, pcm, reason):
+    process = command(folders / "one_way")
+    out, err = process.communicate(pcm)
+    assert process.returncode == 1
+    assert out == b""
+    assert reason in err.splitlines()[-1]
+    assert b"Traceback" not in err
+
+
+def test_bytes_may_arrive_in_any_portions(tmp_path):
+    samples = np.random.default_rng(0).integers(-32768, 32768, 5000).astype("<i2")
+    data, (reader, writer) = samples.tobytes(), os.pipe()
+    with os.fdopen(reader, "rb") as incoming, os.fdopen(writer, "wb", buffering=0) as outgoing:
+        sound = live.pcm(incoming)
+        pieces = []
+        for start in range(0, len(data), 777):
+            outgoing.write(data[start : start + 777])
+            pieces.append(next(sound))
+        outgoing.close()
+        pieces += list(sound)
+    np.testing.assert_array_equal(np.concatenate(pieces) * 32768, samples)
+
+
+def test_a_network_of_both_directions_cannot_follow(folders):
+    with pytest.raises(UsageError, match="one direction"):
+        live.load(folders / "both_ways")
+
+
+def test_the_microphone_is_followed_until_an_interrupt(folders, monkeypatch):
+    sound = small_utterance(1)[0]
+
+    class InputStream:
+        def __init__(self, samplerate, blocksize, channels, callback):
+            assert (samplerate, blocksize, channels) == (RATE, 160, 1)
+            for start in range(0, len(sound), blocksize):
+                callback(sound[start : start + blocksize, None], blocksize, None, None)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+    module = types.ModuleType("sounddevice")
+    module.InputStream, module.PortAudioError = InputStream, RuntimeError
+    monkeypatch.setitem(sys.modules, "sounddevice", module)
+    heard = live.microphone(RATE)
+    pieces = [next(heard) for _ in range(-(-len(sound) // 160))]
+    np.testing.assert_array_equal(np.concatenate(pieces), sound)
+    model, out = live.load(folders / "one_way"), io.StringIO()
+    rows = live.follow(model, pieces, RATE, out)
+    assert out.getvalue().count("\n") == 1 + rows
+
+
+def test_without_sounddevice_the_microphone_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(UsageError, match="pip install sounddevice"):
+        next(live.microphone(RATE))
