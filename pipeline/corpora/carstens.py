@@ -27,7 +27,7 @@ POSITIONS, RAW = "pos", "rawpos"
 
 def find(folder: Path, params: Corpus) -> Iterator[Item]:
     """List the sweeps."""
-    for item in sweeps.find(folder, ".pos", leave_out=(POSITIONS,)):
+    for item in sweeps.find(folder, ".pos", params, leave_out=(POSITIONS,)):
         if RAW not in item.files[1].relative_to(folder).parts:
             yield item
 

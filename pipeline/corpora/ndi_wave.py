@@ -34,7 +34,7 @@ FORWARD_LEFT_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])  # Z is to the ri
 
 def find(folder: Path, params: Corpus) -> Iterator[Item]:
     """List the sweeps; the first folder below the corpus is the speaker."""
-    return sweeps.find(folder, ".tsv")
+    return sweeps.find(folder, ".tsv", params)
 
 
 def read(item: Item, params: Corpus) -> Utterance:

@@ -49,7 +49,9 @@ class Sweep:
 ReadSweep = Callable[[Path], Sweep]
 
 
-def find(folder: Path, ending: str, *, leave_out: Sequence[str] = ()) -> Iterator[Item]:
+def find(
+    folder: Path, ending: str, corpus: Corpus, *, leave_out: Sequence[str] = ()
+) -> Iterator[Item]:
     """List the sweeps below a folder: positions and a sound of the same name.
 
     Parameters
@@ -58,9 +60,16 @@ def find(folder: Path, ending: str, *, leave_out: Sequence[str] = ()) -> Iterato
         The first folder below it is the speaker, those below that the session.
     ending : str
         Of the positions.
+    corpus : Corpus
     leave_out : sequence of str
         Folders that mean neither.
+
+    Raises
+    ------
+    UsageError
+        Naming the parameter that does not fit, before any file is read.
     """
+    sensor_names(corpus)
     sounds = Companions(folder, ".wav")
     for path in below(folder, ending):
         parts = path.relative_to(folder).parent.parts

@@ -56,8 +56,10 @@ def read(path: Path) -> list[NDArray[np.number]]:
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, fortran_order, dtype = header(file)
-    except (ValueError, KeyError, OverflowError) as error:
-        raise InputError(f"{path}: offset 0: not a .npy file ({error})") from None
+    except Exception as error:  # NumPy tokenizes the header as Python; anything can come of it
+        raise InputError(
+            f"{path}: offset 0: not a .npy file ({' '.join(str(error).split())})"
+        ) from None
     start = file.tell()
     if dtype.hasobject:
         arrays = Machine(path, data, start).run()
@@ -212,9 +214,12 @@ class Machine:
 
     def name(self, words: list[str]) -> None:
         """Push a name that arrays are made of; refuse any other."""
+        if not all(isinstance(word, str) for word in words):
+            raise ValueError("a name that is no text")
         module, name = words
         if (module, name) not in NAMES:
-            raise ValueError(f"the file names {module}.{name}, which will not be run")
+            label = ascii(f"{module}.{name}"[:80]).strip("'")
+            raise ValueError(f"the file names {label}, which will not be run")
         self.stack.append(Name(module, name))
 
     def take(self, count: int) -> list[Any]:

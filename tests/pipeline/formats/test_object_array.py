@@ -108,6 +108,8 @@ def test_the_attack_would_have_worked_on_numpy(tmp_path, monkeypatch):
 
 
 DTYPE = b"cnumpy\ndtype\n"
+# a tuple of itself twice, 64 levels deep: looking into it would take for ever
+DOUBLED = b"K\x01" + b"".join(b"q%ch%c\x86" % (k, k) for k in range(1, 65))
 RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
 
 
@@ -122,6 +124,9 @@ RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
         (b"\x80\x02K\x01K\x02\x86K\x01R.", "a call of something that is no function"),
         (b"\x80\x02" + RECONSTRUCT + b"K\x01\x85R.", "a call of numpy.core.multiarray"),
         (b"\x80\x02K\x01r\xff\xff\xff\x7f.", "not arrays of numbers in an array"),
+        (b"\x80\x02" + DTYPE + DOUBLED + b"\x85R.", "a dtype that is not a plain number"),
+        (b"\x80\x04" + DOUBLED + b"U\x01a\x93.", "a name that is no text"),
+        (b"\x80\x04U\x02o\nU\x06system\x93.", r"the file names o\n.system, which will not be"),
         (b"\x80\x02(lp1\n.", "no array needs this instruction"),
         (b"\x80\x02]q\x00", "pickle exhausted before seeing STOP"),
         (b"\x80\x02T\xff\xff\xff\x7fabc.", "expected 2147483647 bytes"),
