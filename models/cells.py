@@ -18,11 +18,18 @@ A cell offers
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import keras
 from keras import ops
 
 Tensor = Any
+tanh: Callable[[Tensor], Tensor] = ops.tanh
+if keras.backend.backend() == "jax":
+    import jax
+
+    tanh = jax.numpy.tanh  # that of keras rounds float64 to float32
 
 
 class Recurrent(NamedTuple):
@@ -77,7 +84,7 @@ class SimpleRNNCell:
         """Compute the state after a frame; see the equations."""
         (h,) = state
         z = z + product(drop(h, recurrent.dropout), recurrent.kernel)
-        h = ops.tanh(z) if self.activation == "tanh" else ops.relu(z)
+        h = tanh(z) if self.activation == "tanh" else ops.relu(z)
         return (h,), (h,)
 
     def gradient(self, recurrent: Recurrent, saved: tuple, dstate: tuple) -> tuple[Tensor, tuple]:
@@ -113,15 +120,15 @@ class LSTMCell:
         h, c_before = state
         z = z + product(drop(h, recurrent.dropout), recurrent.kernel)  # [B, 4H]
         i, f, g, o = ops.split(z, 4, axis=-1)
-        i, f, g, o = ops.sigmoid(i), ops.sigmoid(f), ops.tanh(g), ops.sigmoid(o)
+        i, f, g, o = ops.sigmoid(i), ops.sigmoid(f), tanh(g), ops.sigmoid(o)
         c = f * c_before + i * g
-        return (o * ops.tanh(c), c), (c_before, i, f, g, o)
+        return (o * tanh(c), c), (c_before, i, f, g, o)
 
     def gradient(self, recurrent: Recurrent, saved: tuple, dstate: tuple) -> tuple[Tensor, tuple]:
         """Differentiate that step."""
         c_before, i, f, g, o = saved
         dh, dc = dstate
-        tanh_c = ops.tanh(f * c_before + i * g)
+        tanh_c = tanh(f * c_before + i * g)
         dc = dc + dh * o * (1 - tanh_c * tanh_c)
         di = dc * g * i * (1 - i)
         df = dc * c_before * f * (1 - f)
@@ -165,10 +172,10 @@ class GRUCell:
             gates = product(dropped, U[:, : 2 * units])
         u, r = ops.split(ops.sigmoid(z[:, : 2 * units] + gates), 2, axis=-1)
         if self.reset_after:
-            n = ops.tanh(z[:, 2 * units :] + r * m)
+            n = tanh(z[:, 2 * units :] + r * m)
         else:
             m = dropped
-            n = ops.tanh(z[:, 2 * units :] + product(r * m, U[:, 2 * units :]))
+            n = tanh(z[:, 2 * units :] + product(r * m, U[:, 2 * units :]))
         return (u * h + (1 - u) * n,), (h, u, r, n, m)
 
     def gradient(self, recurrent: Recurrent, saved: tuple, dstate: tuple) -> tuple[Tensor, tuple]:

@@ -16,7 +16,7 @@ from models.cells import GRUCell, LSTMCell, SimpleRNNCell
 from models.scan import recurrence
 
 Tensor = Any
-register = keras.saving.register_keras_serializable(package="articulatory")
+register = keras.saving.register_keras_serializable("articulation")
 
 
 @register
@@ -192,7 +192,7 @@ class Recurrent(keras.layers.Layer):
         """Run over x [T, B, D], with valid and resets [T, B, 1]: h [T, B, H], final state."""
         dtype = self.variable_dtype
         bias, recurrent_bias = self.biases()
-        kernel = ops.cast(ops.convert_to_tensor(self.kernel), self.compute_dtype)
+        kernel = ops.cast(self.kernel, self.compute_dtype)
         z = ops.cast(ops.matmul(ops.cast(x, self.compute_dtype), kernel), dtype)
         if bias is not None:
             z = z + bias
@@ -210,7 +210,7 @@ class Recurrent(keras.layers.Layer):
         h, final = recurrence(
             self.cell,
             z,
-            (ops.convert_to_tensor(self.recurrent_kernel), *recurrent_bias),
+            (ops.cast(self.recurrent_kernel, dtype), *recurrent_bias),
             initial,
             dropout=dropout,
             valid=valid,
@@ -576,7 +576,7 @@ class RecurrentStack(keras.layers.Layer):
         """Return the arguments of the constructor."""
         return {
             "cell": self.cell,
-            "units": self.units,
+            "units": list(self.units),
             "bidirectional": self.bidirectional,
             "merge": self.merge,
             "dropout": self.dropout,
