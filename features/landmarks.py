@@ -60,6 +60,8 @@ def movements(time: NDArray[np.floating], position: NDArray[np.floating]) -> lis
     least = max(LEAST_SPEED, 0.1 * float(speed.max()))
     peaks, _ = find_peaks(np.pad(speed, 1), prominence=least)  # one at either end is a peak, too
     peaks = peaks - 1
+    if not len(peaks):
+        return []
     valleys = [int(np.argmin(speed[a:b])) + a for a, b in pairwise(peaks)]
     found = []
     for low, peak, high in zip([0, *valleys], peaks, [*valleys, len(speed) - 1], strict=True):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,7 +134,9 @@ class Sound:
         self.settings = settings
         suffixes = [outputs.FORMATS[name].suffix for name in settings.formats]
         if job.seconds <= LONG_S:
-            suffixes += [outputs.PICTURE] * settings.plot + [outputs.MOVING] * settings.animate
+            suffixes += [outputs.PICTURE] * settings.plot
+            if settings.animate:
+                suffixes += outputs.MOVING if shutil.which("ffmpeg") else outputs.MOVING[:1]
         if not settings.overwrite:
             outputs.guard(job.stem, suffixes)
         self.files = [outputs.beside(job.stem, suffix).name for suffix in suffixes]
@@ -172,9 +175,9 @@ class Sound:
     def done(self) -> bool:
         """Tell whether the very same prediction was made before and its files are there."""
         earlier = outputs.read_description(self.job.stem) or {}
-        earlier.pop("frames", None)
         files = (self.job.stem.with_name(name) for name in self.files)
-        return earlier == self.about and all(file.is_file() for file in files)
+        same = {key: earlier.get(key) for key in self.about} == self.about
+        return same and all(file.is_file() for file in files)
 
     def read(self) -> None:
         """Read the samples and compute the features."""
@@ -188,10 +191,7 @@ class Sound:
         if self.settings.plot:
             self.draw(tracks)
         if self.settings.animate:
-            from pipeline.plots import midsagittal
-
-            rate = self.job.header.sample_rate
-            midsagittal.animate(self.job.stem, self.samples, rate, {"predicted": tracks})
+            self.animate(tracks)
         return self.finish(len(z))
 
     def write_formats(self, tracks: Tracks) -> None:
@@ -229,6 +229,14 @@ class Sound:
         )
         with atomic_path(outputs.beside(self.job.stem, outputs.PICTURE)) as part:
             page.savefig(part, format="png", dpi=PICTURE_DPI)
+
+    def animate(self, tracks: Tracks) -> None:
+        """Write the moving midsagittal view."""
+        from pipeline.plots import midsagittal
+
+        path = outputs.beside(self.job.stem, outputs.MOVING[0])
+        rate = self.job.header.sample_rate
+        midsagittal.animate(path, self.samples, rate, {"predicted": tracks})
 
     def predict_long(self) -> Result:
         """Predict piece by piece; CSV alone is also written piece by piece."""

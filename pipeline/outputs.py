@@ -22,7 +22,8 @@ from pipeline.utterance import Tracks
 
 About = Mapping[str, Any]
 MADE_BY = "pipeline.predict"
-DESCRIPTION, PICTURE, MOVING = ".json", ".png", ".gif"
+DESCRIPTION, PICTURE = ".json", ".png"
+MOVING = ".gif", ".mp4"  # the second where ffmpeg is
 
 
 class Format(NamedTuple):
@@ -141,6 +142,15 @@ def read_description(stem: Path) -> dict[str, Any] | None:
     return about if isinstance(about, dict) and about.get("made_by") == MADE_BY else None
 
 
+def own_files(stem: Path) -> list[str]:
+    """Return the names of the files there that predictions made, this kind or another."""
+    earlier = read_description(stem)
+    if earlier is None:
+        return []
+    names = [*earlier.get("files", ()), *earlier.get("other_files", ())]
+    return [name for name in names if stem.with_name(name).is_file()]
+
+
 def guard(stem: Path, suffixes: list[str]) -> None:
     """Refuse to write over files that are no predictions, such as a corpus's measured tracks.
 
@@ -149,8 +159,9 @@ def guard(stem: Path, suffixes: list[str]) -> None:
     InputError
         Naming the file in the way.
     """
-    earlier = read_description(stem)
-    own = () if earlier is None else (*earlier.get("files", ()), beside(stem, DESCRIPTION).name)
+    own = own_files(stem)
+    if read_description(stem) is not None:
+        own.append(beside(stem, DESCRIPTION).name)
     for path in (beside(stem, suffix) for suffix in [*suffixes, DESCRIPTION]):
         if path.exists() and path.name not in own:
             raise InputError(
@@ -161,4 +172,5 @@ def guard(stem: Path, suffixes: list[str]) -> None:
 
 def write_description(stem: Path, about: About) -> None:
     """Write what is to be known of a result; the last of its files."""
-    write_json(beside(stem, DESCRIPTION), about)
+    others = [name for name in own_files(stem) if name not in about["files"]]
+    write_json(beside(stem, DESCRIPTION), {**about, "other_files": others})

@@ -30,7 +30,7 @@ from pipeline.batch import Job, Result, Settings, predict_batch
 from pipeline.console import InputError, UsageError, progress, run, say, stage_parser, warn
 from pipeline.formats import audio
 
-BATCH_FRAMES = 20_000  # of one batch, padding and all
+BATCH_FRAMES = 8_000  # of one batch, padding and all: what it makes of them stays in the cache
 MM = "mm by the average mean and range of the training speakers"
 
 
@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     add("--output", type=Path, help="folder for the results; for one sound also a file NAME.csv")
     formats = ", ".join(outputs.FORMATS)
     add("--format", help=f"one or more of {formats}, comma-separated; default: csv")
-    add("--standardized", action="store_true", help="give every channel also in z, as NAME_z")
+    add("--standardized", action="store_true", help="give every channel also in z, as NAME_zscore")
     add("--plot", action=argparse.BooleanOptionalAction, help="picture; default: for one sound")
     add("--animate", action="store_true", help="moving midsagittal view")
     add("--model", type=Path, default=predictor.FOLDER, help="trained folder; default: trained")

@@ -28,7 +28,7 @@ from pipeline.utterance import Tracks
 
 FOLDER = Path("trained")
 LARGEST_JSON = 1 << 20  # bytes
-Z = "_z"  # ends the name of a channel in standard deviations
+Z = "_zscore"  # ends the name of a channel in standard deviations
 
 Array = NDArray[np.float32]
 Count = Annotated[int, Meta(ge=1, le=1 << 16)]
@@ -185,7 +185,7 @@ class Predictor:
         sample_rate : int
             Hz.
         standardized : bool
-            Give every channel a second time in standard deviations, as ``NAME_z``.
+            Give every channel a second time in standard deviations, as ``NAME_zscore``.
 
         Returns
         -------

@@ -74,7 +74,7 @@ def test_the_description_tells_what_a_reader_of_the_tracks_must_know(predict, mo
 def test_standardized_gives_every_channel_in_z_as_well(predict, tmp_path):
     predict("u00.wav", "--no-plot", "--standardized")
     tracks = track_csv.read(tmp_path / "u00.csv")
-    assert tracks.channels[8:] == tuple(f"{name}_z" for name in small_model.CHANNELS)
+    assert tracks.channels[8:] == tuple(f"{name}_zscore" for name in small_model.CHANNELS)
     mm, z = tracks.values[:, 0], tracks.values[:, 8]
     slope, offset = np.polyfit(z, mm, 1)
     np.testing.assert_allclose(slope * z + offset, mm, atol=1e-3)
@@ -184,7 +184,12 @@ def test_measured_tracks_beside_the_sound_are_never_replaced(predict, tmp_path):
     assert predict("u00.wav", "--output", "elsewhere").status == 0
     assert predict("u00.wav", "--overwrite").status == 0
     assert (tmp_path / "u00.csv").read_text() != measured
-    assert predict("u00.wav").status == 0  # a prediction may be made again
+
+
+def test_a_prediction_may_be_made_again_in_other_forms(predict, tmp_path):
+    for options in ([], ["--no-plot"], ["--format", "npz"], ["--no-plot", "--standardized"], []):
+        assert predict("u00.wav", *options).status == 0
+    assert names(tmp_path) == ["u00.csv", "u00.json", "u00.npz", "u00.png", "u00.wav"]
 
 
 def test_output_is_a_file_or_a_folder(predict, tmp_path):

@@ -60,7 +60,7 @@ def test_statistics_of_training_are_used_where_the_network_was_trained_with_them
     x = ((mfcc(SOUND, RATE) - average["input_mean"]) / average["input_scale"]).astype(np.float32)
     by_training = Predictor.load(tmp_path / "trained")(SOUND, RATE, standardized=True)
     np.testing.assert_allclose(by_training.values[:, 8:], keras_z(model, x), rtol=0, atol=1e-5)
-    assert by_training.channels[8:] == tuple(f"{name}_z" for name in small_model.CHANNELS)
+    assert by_training.channels[8:] == tuple(f"{name}_zscore" for name in small_model.CHANNELS)
     own = Predictor.load(tmp_path / "trained", statistics="own")(SOUND, RATE)
     assert np.abs(own.values - by_training.values[:, :8]).max() > 0.01
 
