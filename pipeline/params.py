@@ -93,6 +93,17 @@ class Train(Block, frozen=True):
     device: Literal["auto", "cpu", "gpu"]
 
 
+class Augment(Block, frozen=True):
+    """How training utterances are varied, anew in every epoch; zeros leave them as they are."""
+
+    noise: NotNegative
+    stretches: Annotated[int, Meta(ge=0)]
+    frames: Annotated[int, Meta(ge=0)]
+    bands: Annotated[int, Meta(ge=0)]
+    width: Annotated[int, Meta(ge=0)]
+    rate: Annotated[float, Meta(ge=0, lt=0.5)]
+
+
 class Recipe(Block, frozen=True):
     """A network and how it is trained."""
 
@@ -104,6 +115,7 @@ class Recipe(Block, frozen=True):
     recurrent_dropout: Share
     output_delay: Annotated[int, Meta(ge=0)]
     l2: NotNegative
+    augment: Augment
     loop: Literal["dynamic", "static"]
     batching: Literal["pad", "bucket", "pack"]
     batch_size: Count

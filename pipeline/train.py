@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from features import augmentation
 from models import batching
 from pipeline import checkpoint, device, params, protocols, standardize
 from pipeline.console import InputError, progress, run, say, stage_parser
@@ -111,6 +112,22 @@ def schedule(recipe: params.Recipe, steps: int) -> Any:
     return recipe.learning_rate
 
 
+def augmented(side: Side, augment: params.Augment, rng: np.random.Generator) -> Side:
+    """Return a side varied at random: rate, hidden stretches and bands, noise."""
+    inputs, targets = [], []
+    for x, y in zip(side.inputs, side.targets, strict=True):
+        if augment.rate:
+            factor = (1 - augment.rate, 1 + augment.rate)
+            x, y = augmentation.change_rate(x, y, rng, factor=factor)
+        hidden = {k: getattr(augment, k) for k in ("stretches", "frames", "bands", "width")}
+        x = augmentation.mask(x, rng, **hidden)
+        if augment.noise:
+            x = x + augment.noise * rng.standard_normal(x.shape, np.float32)
+        inputs.append(x)
+        targets.append(y)
+    return Side(side.ids, inputs, targets)
+
+
 def train_epoch(model: keras.Model, side: Side, plan: list[batching.Batch], title: str) -> float:
     """Make one update per batch; return the mean loss per valid frame.
 
@@ -193,8 +210,9 @@ def fit(
     while len(history) < recipe.epochs and not stalled(history, recipe.patience):
         title = f"epoch {len(history) + 1}/{recipe.epochs}"
         started = time.perf_counter()
-        plan = batching.epoch(recipe.batching, train.lengths, recipe.batch_size, rng)
-        loss = train_epoch(model, train, plan, title)
+        varied = augmented(train, recipe.augment, rng)
+        plan = batching.epoch(recipe.batching, varied.lengths, recipe.batch_size, rng)
+        loss = train_epoch(model, varied, plan, title)
         seconds = time.perf_counter() - started
         error = validate(model, validation, held_out)
         if error < min((row["validation_z_mse"] for row in history), default=np.inf):
@@ -274,7 +292,8 @@ def main() -> None:
     import keras
     import tensorflow as tf
 
-    tf.config.experimental.enable_op_determinism()
+    if not recipe.compile:  # Keras does not compile what TensorFlow is to keep deterministic
+        tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(settings.train.seed)
     first = batching.epoch(
         recipe.batching, train.lengths, recipe.batch_size, np.random.default_rng(0)

@@ -1,0 +1,117 @@
+"""The commands of the README, in a copy of the project with a small corpus."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.pipeline.conftest import change, write_corpus
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """Everything that git tracks, a corpus of 24 short recordings and a small network."""
+    folder = tmp_path_factory.mktemp("checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    write_corpus(folder / "recordings")
+    change(
+        folder / "params.yaml",
+        corpus__reader="folder",
+        corpus__path="recordings",
+        extract__layout="four",
+        layouts={"four": {"channels": ["TT_x", "TT_y", "LL_y", "VL_y"], "deltas": 0}},
+        recipes__default__units=[16],
+        recipes__default__epochs=2,
+        plot__utterance=0,
+        plot__track=1,
+    )
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    return folder
+
+
+def call(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True
+    )
+
+
+def test_repro_predict_and_the_same_figures_twice(checkout):
+    first = call(checkout, "dvc", "repro")
+    assert first.returncode == 0, first.stdout + first.stderr
+    metrics = checkout / "reports" / "metrics.json"
+    figures = json.loads(metrics.read_text())
+    for row in (figures["test"], figures["floors"]["mean"], figures["floors"]["ridge"]):
+        assert {"z_mse", "rmse_mm", "pearson_r"} <= set(row)
+    for name in ("track", "tracks", "learning_curves", "articulators"):
+        assert (checkout / "reports" / "plots" / f"{name}.png").stat().st_size > 10_000
+
+    again = call(checkout, "dvc", "repro")
+    assert "up to date" in again.stdout + again.stderr
+    assert "Running stage" not in again.stdout
+
+    summary = call(checkout, sys.executable, "-m", "pipeline.summary")
+    assert f"{figures['test']['z_mse']:.3f}" in summary.stdout
+
+    predicted = call(checkout, sys.executable, "-m", "pipeline.predict", "recordings/u00.wav")
+    assert predicted.returncode == 0, predicted.stderr
+    made = [p for p in (checkout / "recordings").iterdir() if p.name.startswith("u00")]
+    assert any(p.suffix == ".png" for p in made)
+
+    before = metrics.read_bytes()
+    forced = call(checkout, "dvc", "repro", "--force", "--single-item", "train")
+    assert forced.returncode == 0, forced.stderr
+    assert call(checkout, "dvc", "repro", "--single-item", "evaluate").returncode == 0
+    assert metrics.read_bytes() == before
+
+
+def test_predict_without_a_model_says_what_to_run(tmp_path):
+    write_corpus(tmp_path, 1)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    outcome = subprocess.run(
+        [sys.executable, "-m", "pipeline.predict", "u00.wav"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert outcome.returncode == 1
+    assert "make repro" in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["corpus", "extract", "standardize", "train", "evaluate", "plot", "predict"]
+)
+def test_every_stage_explains_itself(name):
+    outcome = call(ROOT, sys.executable, "-m", f"pipeline.{name}", "--help")
+    assert outcome.returncode == 0
+    assert f"python -m pipeline.{name}" in outcome.stdout
+
+
+def test_a_wrong_parameter_is_one_line_and_status_2(checkout, tmp_path):
+    shutil.copy(checkout / "params.yaml", tmp_path / "params.yaml")
+    change(tmp_path / "params.yaml", recipes__default__units=[-3])
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    outcome = subprocess.run(
+        [sys.executable, "-m", "pipeline.train"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert outcome.returncode == 2
+    assert outcome.stderr.count("\n") == 1
+    assert outcome.stderr.startswith("error: params.yaml: recipes.default.units")
