@@ -1,8 +1,9 @@
 """Stage 6: draw the predictions beside what was measured, and what the errors are made of.
 
 Writes every picture as PNG and, for print, as PDF into reports/plots; the moving midsagittal view
-as GIF and, where ffmpeg is installed, as MP4 with sound. ``plot.utterance`` chooses the test
-utterance that is shown, ``plot.track`` the one track of the smallest picture.
+as GIF, as MP4 with sound where ffmpeg is installed, and as a page of its own, utterance.html.
+``plot.utterance`` chooses the test utterance that is shown, ``plot.track`` the one track of the
+smallest picture.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipeline import evaluate, palates, params, tables, train
+from pipeline import browser, evaluate, palates, params, tables, train
 from pipeline.console import UsageError, progress, run, say, stage_parser
 from pipeline.formats import audio
 from pipeline.plots import articulators, curves, errors, style
 from pipeline.plots import scene as scenes
 from pipeline.plots.scene import Scene
 from pipeline.scores import Predictions, sensor_of
-from pipeline.storage import Entry, Store
+from pipeline.storage import Entry, Store, write_text
 from pipeline.utterance import Label, Tracks
 
 FOLDER = Path("reports/plots")
@@ -133,6 +134,9 @@ def main() -> None:
         style.save(figure, FOLDER / name)
         count += 1
     count += len(scenes.animate(scene, FOLDER / "midsagittal"))
+    if scene.audio is not None:
+        write_text(FOLDER / "utterance.html", browser.page(scene.id, [browser.pack(scene)]))
+        count += 1
     say(f"plot: {count} pictures -> {FOLDER}")
 
 

@@ -1,0 +1,166 @@
+"""Stage 7: all figures and pictures in one page, with a browser of the test utterances.
+
+Writes reports/index.html: opened from disk it needs no network and no other file. As many
+utterances are put in as fit, spread over the test side.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pipeline import browser, evaluate, palates, params, plot, tables
+from pipeline.console import progress, run, say, stage_parser
+from pipeline.scores import Predictions
+from pipeline.storage import Store, read_json, write_text
+
+PAGE = Path("reports/index.html")
+LIMIT = 11_000_000  # characters of all utterances together; the whole page stays below 20 MB
+DISPLAYED = 1000  # pixels, width of a picture that fills a printed page
+
+CAPTIONS = {
+    "timeline": "Waveform, phone labels, spectrogram and trajectories of one test utterance.",
+    "midsagittal": "The midsagittal plane in the middle of each phone of the same utterance.",
+    "tracks": "Every track of the same utterance.",
+    "track": "One of them, larger.",
+    "velocity": "Speed, with onset, peak and end of each movement.",
+    "articulators": "Error and correlation per articulator, with 95 % intervals, and the floors.",
+    "tract_variables": "The same for tract variables; degrees and locations stand on the palate.",
+    "scatter": "Predicted against measured, all frames of the test side.",
+    "error_cdf": "How many frames are predicted more nearly than a distance.",
+    "class_errors": "Error by class of phones.",
+    "phone_errors": "Error by phone.",
+    "learning_curves": "Error in training; the epoch that is kept is marked.",
+}
+TABLES = {
+    "tracks": "Tracks",
+    "sensors": "Articulators",
+    "tract_variables": "Tract variables",
+    "phone_classes": "Classes of phones",
+    "styles": "Styles",
+    "speakers": "Speakers",
+    "utterances": "Utterances",
+}
+
+
+def summary(found: dict[str, Any]) -> list[list[str]]:
+    """Return the table at the head of the page, its first row the names of the columns."""
+    test, interval = found["test"], found["test"]["interval"]
+    columns = {"z_mse": "z-MSE", "rmse_mm": "RMSE (mm)", "pearson_r": "Pearson's r"}
+
+    def figure(value: float | None, digits: int = 3) -> str:
+        return "–" if value is None else f"{value:.{digits}f}"
+
+    rows = [["test side", *columns.values()]]
+    rows.append(["network", *(figure(test[name]) for name in columns)])
+    rows.append(
+        ["  95 % interval"]
+        + [f"{figure(interval[c]['low'])} to {figure(interval[c]['high'])}" for c in columns]
+    )
+    rows.append(
+        ["  over all frames", "", *(figure(test["all_frames"][c]) for c in list(columns)[1:])]
+    )
+    for floor, name in (("ridge", "ridge on stacked frames"), ("mean", "mean predictor")):
+        rows.append([name, *(figure(found["floors"][floor][c]) for c in columns)])
+    return rows
+
+
+def protocol(stated: dict[str, Any]) -> dict[str, str]:
+    """Return the protocol as texts: lists in one line each."""
+    texts: dict[str, str] = {}
+    for name, value in stated.items():
+        if isinstance(value, dict):
+            for key, part in value.items():
+                shown = ", ".join(part) if isinstance(part, list) else str(part)
+                texts[f"{name}, {key}".replace("_", " ")] = shown
+        else:
+            shown = ", ".join(value) if isinstance(value, list) else str(value)
+            texts[name.replace("_", " ")] = shown
+    return texts
+
+
+def table(name: str) -> dict[str, Any] | None:
+    """Return a table for the page, its figures with three digits; None without a row."""
+    rows = tables.read(name)
+    if not rows:
+        return None
+
+    def cell(value: float | str) -> str:
+        if isinstance(value, str):
+            return value or "–"
+        return "–" if np.isnan(value) else f"{value:.4g}"
+
+    head = [key.replace("_", " ") for key in rows[0]]
+    body = [[cell(value) for value in row.values()] for row in rows]
+    return {"name": name, "caption": TABLES[name], "head": head, "rows": body}
+
+
+def pictures() -> Iterator[dict[str, Any]]:
+    """Yield every picture of the stage plot as a part of the page."""
+    film = plot.FOLDER / "midsagittal.mp4"
+    moving = film if film.exists() else film.with_suffix(".gif")
+    if moving.exists():
+        kind = "video/mp4" if moving == film else "image/gif"
+        data = f"data:{kind};base64,{browser.base64_of(moving.read_bytes())}"
+        caption = "The moving midsagittal view of one test utterance."
+        yield {"name": "moving", "film": moving == film, "data": data, "width": 500,
+               "caption": caption}  # fmt: skip
+    for name, caption in CAPTIONS.items():
+        path = plot.FOLDER / f"{name}.png"
+        if path.exists():
+            with Image.open(path) as image:
+                width = round(DISPLAYED * image.width / (300 * 180 / 25.4))
+                file = io.BytesIO()
+                image.convert("RGB").quantize(128).save(file, "PNG", optimize=True)
+            data = f"data:image/png;base64,{browser.base64_of(file.getvalue())}"
+            yield {"name": name, "film": False, "data": data, "width": width, "caption": caption}
+
+
+def utterances(predictions: Predictions, first: int) -> list[dict[str, Any]]:
+    """Return as many packed test utterances as fit, in order, and always the first choice."""
+    known = palates.from_rows(tables.read("palates"))
+    entries = predictions.entries
+    spread = np.argsort(((np.arange(len(entries)) - first) * (5**0.5 - 1) / 2) % 1, kind="stable")
+    packed: dict[int, dict[str, Any]] = {}
+    size = 0
+    for k in progress(spread.tolist(), unit="utterances"):
+        if not entries[k].about["audio"]:
+            continue
+        one = browser.pack(plot.scene_of(predictions, entries[k], known))
+        size += len(json.dumps(one))
+        if size > LIMIT and packed:
+            break
+        packed[k] = one
+    return [packed[k] for k in sorted(packed)]
+
+
+def main() -> None:
+    """Run the stage."""
+    stage_parser(__doc__, "report").parse_args()
+    settings = params.load()
+    predictions = Predictions(Store(evaluate.PREDICTIONS, "evaluate"))
+    found = read_json(evaluate.METRICS, "evaluate")
+    shown = utterances(predictions, settings.plot.utterance)
+    page = browser.page(
+        "Speech to articulation: the test side",
+        shown,
+        summary=summary(found),
+        protocol=protocol(read_json(evaluate.PROTOCOL, "evaluate")),
+        tables=[one for name in TABLES if (one := table(name))],
+        pictures=list(pictures()),
+    )
+    write_text(PAGE, page)
+    say(
+        f"report: {len(shown)} of {len(predictions.entries)} test utterances,"
+        f" {len(page) / 1e6:.1f} MB -> {PAGE}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

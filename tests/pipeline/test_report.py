@@ -1,0 +1,275 @@
+"""The HTML report in a real browser, opened from disk."""
+
+import json
+import shutil
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from pipeline import browser, evaluate, report
+from pipeline.plots.scene import Scene
+from pipeline.utterance import Label
+from tests.pipeline.conftest import change
+from tests.pipeline.test_evaluate import echo, standardized
+from tests.pipeline.test_plot import CHANNELS, trajectories
+
+__all__ = ["echo", "standardized"]  # fixtures
+RATE = 16_000
+CURSOR = "Bokeh.documents[0].get_model_by_name('sound cursor').location"
+TIME_CHARTS = ("sound", "phones", "spectrogram", "tracks")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --mute-audio"
+    " --disable-background-networking --disable-component-update --disable-sync"
+    " --window-size=1400,1000"
+)
+
+
+def scene(k, seconds, sides=("measured", "predicted")):
+    rng = np.random.default_rng(k)
+    tracks = {
+        side: trajectories(int(100 * seconds), seed=k + 10 * n) for n, side in enumerate(sides)
+    }
+    sound = rng.normal(0, 0.1, int(RATE * seconds)).astype(np.float32)
+    phones = (Label(0, seconds / 2, "a:"), Label(seconds / 2, seconds, "</script>"))
+    palate = np.array([[-30.0, 50], [30, 50]])
+    return Scene(f"u{k}", tracks, sound, RATE, phones, palate, speaker="S1")
+
+
+SCENES = [scene(0, 1.5), scene(1, 2.5), scene(2, 0.8, ("measured",))]
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    webdriver = pytest.importorskip(
+        "selenium.webdriver", reason="no selenium: pip install selenium"
+    )
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no Chromium: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    found.set_script_timeout(20)
+    yield found
+    found.quit()
+
+
+class Page:
+    """The browser's view of a page: what its charts hold and where they are."""
+
+    def __init__(self, driver, path):
+        self.driver = driver
+        driver.get_log("browser"), driver.get_log("performance")
+        driver.get(path.as_uri())
+        self.wait("document.body.dataset.ready === 'true'")
+
+    def run(self, script):
+        return self.driver.execute_script(f"return {script}")
+
+    def wait(self, condition):
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        WebDriverWait(self.driver, 20).until(lambda _: self.run(condition))
+
+    def data(self, source):
+        text = self.run(
+            f"JSON.stringify(Bokeh.documents[0].get_model_by_name({source!r}).data,"
+            " (key, value) => value instanceof Map ? Object.fromEntries(value) : value)"
+        )
+        return json.loads(text)
+
+    def cursor(self, chart):
+        return self.run(f"Bokeh.documents[0].get_model_by_name('{chart} cursor').location")
+
+    def press(self, key):
+        from selenium.webdriver import ActionChains
+
+        self.driver.execute_script("document.activeElement.blur()")
+        ActionChains(self.driver).send_keys(key).perform()
+
+    def frame(self, chart):
+        """Left, top, right and bottom of a chart's plotting area in the window."""
+        return self.run(
+            "(() => { const model = Bokeh.documents[0].get_model_by_name("
+            f"'{chart} chart'); const view = Bokeh.index.get_by_id(model.id);"
+            "const box = view.el.getBoundingClientRect(), inner = view.frame.bbox;"
+            "return [box.left + inner.left, box.top + inner.top, box.left + inner.right,"
+            " box.top + inner.bottom]; })()"
+        )
+
+    def choose(self, index):
+        from selenium.webdriver.support.ui import Select
+
+        Select(self.driver.find_element("id", "utterance")).select_by_index(index)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    file = tmp_path_factory.mktemp("page") / "index.html"
+    file.write_text(browser.page("A title", [browser.pack(one) for one in SCENES]))
+    return file
+
+
+@pytest.fixture
+def page(driver, path):
+    page = Page(driver, path)
+    page.wait("document.getElementById('sound').readyState > 0")
+    return page
+
+
+def places(one, side, frame):
+    return one.tracks[side].values[frame].reshape(-1, 2)
+
+
+def shown_places(page, side):
+    data = page.data(f"{side} points")
+    return np.stack([data["x"], data["y"]], axis=1)
+
+
+def test_loads_from_disk_without_an_error_or_a_request_to_any_machine(page, driver):
+    severe = [entry for entry in driver.get_log("browser") if entry["level"] != "INFO"]
+    assert severe == []
+    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    asked = [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    assert asked
+    assert {url.partition(":")[0] for url in asked} <= {"file", "data", "blob"}
+
+
+def test_choosing_an_utterance_changes_sound_tracks_and_time_axis(page):
+    page.choose(1)
+    page.wait("document.getElementById('sound').duration > 2")
+    assert page.run("Bokeh.documents[0].get_model_by_name('time').end") == 2.5
+    assert page.run("document.getElementById('sound').duration") == pytest.approx(2.5, abs=0.01)
+    measured = page.data("measured")
+    assert len(measured["values"]) == len(CHANNELS)
+    assert len(measured["times"][0]) == 250
+    curve = np.array(measured["values"][3])  # TT_x, TT_y, TB_x, TB_y
+    truth = SCENES[1].tracks["measured"].values[:, 3]
+    assert np.corrcoef(curve, truth)[0, 1] == pytest.approx(1, abs=1e-6)
+    assert page.data("phones")["phone"] == ["a:", "</script>"]
+
+
+def test_position_of_the_sound_moves_cursor_and_midsagittal_view(page):
+    for time in (0.4, 1.2):
+        page.run(f"document.getElementById('sound').currentTime = {time}")
+        page.wait(f"Math.abs({CURSOR} - {time}) < 1e-3")
+        assert len({page.cursor(chart) for chart in TIME_CHARTS}) == 1
+        for side in ("measured", "predicted"):
+            expected = places(SCENES[0], side, round(100 * time))
+            np.testing.assert_allclose(shown_places(page, side), expected, atol=0.006)
+    assert page.run("document.getElementById('clock').textContent") == "1.20 s  [</script>]"
+
+
+def test_cursor_follows_while_the_sound_plays_and_stops_with_it(page):
+    page.driver.find_element("id", "play").click()
+    page.wait(f"{CURSOR} > 0.2")
+    page.driver.find_element("id", "play").click()
+    page.wait("document.getElementById('sound').paused")
+    at = page.run("document.getElementById('sound').currentTime")
+    assert page.cursor("tracks") == pytest.approx(at, abs=0.05)
+    assert 0.2 < at <= 1.5
+
+
+def test_keyboard_plays_steps_chooses_and_switches(page):
+    from selenium.webdriver.common.keys import Keys
+
+    page.press(Keys.ARROW_DOWN)
+    assert page.run("document.getElementById('utterance').value") == "1"
+    page.press(Keys.ARROW_UP)
+    assert page.run("document.getElementById('utterance').value") == "0"
+    for _ in range(3):
+        page.press(Keys.ARROW_RIGHT)
+    page.wait("Math.abs(document.getElementById('sound').currentTime - 0.03) < 1e-6")
+    page.press("p")
+    assert page.data("predicted") == {"times": [], "values": []}
+    assert page.data("predicted points")["x"] == []
+    page.press("m")
+    assert page.data("measured points")["x"] == []
+    page.press("p")
+    assert len(page.data("predicted")["values"]) == len(CHANNELS)
+    page.press(" ")
+    page.wait("document.getElementById('sound').currentTime > 0.1")
+
+
+def test_a_click_goes_there_and_sensors_can_be_hidden(page):
+    from selenium.webdriver import ActionChains
+
+    left, top, right, bottom = page.frame("tracks")
+    actions = ActionChains(page.driver)
+    actions.w3c_actions.pointer_action.move_to_location(
+        round(left + 0.6 * (right - left)), round((top + bottom) / 2)
+    )
+    actions.w3c_actions.pointer_action.click()
+    actions.perform()
+    page.wait("Math.abs(document.getElementById('sound').currentTime - 0.9) < 0.02")
+    for box in page.driver.find_elements("css selector", "#sensors input")[1:]:
+        box.click()
+    assert len(page.data("measured")["values"]) == 2
+    labels = page.run("[...Bokeh.documents[0].get_model_by_name('channels')"
+                      ".major_label_overrides.values()]")  # fmt: skip
+    assert [label[:4] for label in labels] == ["TT x", "TT y"]
+
+
+def test_charts_stand_below_each_other_on_one_axis_and_beside_the_view(page):
+    frames = {chart: page.frame(chart) for chart in (*TIME_CHARTS, "midsagittal")}
+    left, right = ({round(frames[c][k]) for c in TIME_CHARTS} for k in (0, 2))
+    assert len(left) == len(right) == 1
+    for upper, lower in pairwise(TIME_CHARTS):
+        assert frames[upper][3] <= frames[lower][1] + 0.5
+    assert frames["midsagittal"][0] > right.pop()
+    wide, high = (frames["midsagittal"][k + 2] - frames["midsagittal"][k] for k in (0, 1))
+    assert wide == pytest.approx(high)
+    assert page.run("document.documentElement.scrollWidth") <= 1400
+
+
+def test_measured_tracks_alone_have_no_switch_for_predictions(driver, tmp_path):
+    file = tmp_path / "one.html"
+    file.write_text(browser.page("One", [browser.pack(SCENES[2])]))
+    page = Page(driver, file)
+    assert page.run("document.getElementById('show-predicted')") is None
+    np.testing.assert_allclose(
+        shown_places(page, "measured"), places(SCENES[2], "measured", 0), atol=0.006
+    )
+    assert [entry for entry in driver.get_log("browser") if entry["level"] != "INFO"] == []
+
+
+def test_report_of_the_stages_shows_every_part(standardized, stage, echo, driver, monkeypatch):
+    change(standardized / "params.yaml", plot__utterance=1, plot__track=2)
+    (standardized / "trained").mkdir()
+    (standardized / "trained" / "history.csv").write_text(
+        "epoch,train_z_mse,validation_z_mse\n1,0.9,0.8\n2,0.5,0.6\n"
+    )
+    for name in ("evaluate", "plot", "report"):
+        outcome = stage(name)
+        assert outcome.status == 0, outcome.err
+    page = Page(driver, report.PAGE.resolve())
+    figures = json.loads(evaluate.METRICS.read_text())
+    assert f"{figures['test']['z_mse']:.3f}" in page.run(
+        "document.getElementById('summary').textContent"
+    )
+    stated = page.run("document.getElementById('protocol').textContent")
+    assert "z-scores per utterance" in stated and "u00" in stated
+    names = page.run("[...document.querySelectorAll('#pictures figure')].map(f => f.id)")
+    assert {"picture-track", "picture-timeline", "picture-scatter", "picture-moving"} <= set(names)
+    loaded = page.run("[...document.querySelectorAll('img')].every(i => i.naturalWidth > 100)")
+    assert loaded
+    assert page.run("document.getElementById('utterance').options.length") == 4
+    assert page.run("document.querySelectorAll('#table-tracks tbody tr').length") == 4
+    assert [entry for entry in driver.get_log("browser") if entry["level"] != "INFO"] == []
+    assert report.PAGE.stat().st_size < 20e6
+    monkeypatch.setattr(report, "LIMIT", 1)
+    assert "1 of 4 test utterances" in stage("report").out
+
+
+def test_a_report_without_predictions_is_one_line(project, stage):
+    outcome = stage("report")
+    assert (outcome.status, outcome.err.count("\n")) == (1, 1)
+    assert "run `dvc repro evaluate`" in outcome.err
