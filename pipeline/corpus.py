@@ -7,12 +7,14 @@ the utterances are synthesised into data/corpus first; an interrupted run goes o
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from pipeline import corpora, params
@@ -24,6 +26,7 @@ from pipeline.utterance import Utterance
 FOLDER = Path("data/corpus")
 MANIFEST = FOLDER / "manifest.csv"
 REFUSED = FOLDER / "refused.csv"
+LOOK = Path("data/inspection")
 MINIMUM_S = 0.1  # shorter than this is no utterance
 SEPARATOR = "|"  # between the files of an utterance
 
@@ -120,26 +123,51 @@ def read_manifest() -> Iterator[tuple[Item, dict[str, str]]]:
         )
 
 
-def scan(corpus: params.Corpus, folder: Path) -> tuple[list[dict], list[dict]]:
-    """Read and check every utterance below a folder; return manifest rows and refusals."""
+def examine(corpus: params.Corpus, folder: Path) -> Iterator[tuple[Item, Utterance | str]]:
+    """Read and check every utterance below a folder; yield it, or why it cannot be used."""
     reader = corpora.reader(corpus.reader)
-    accepted: dict[str, dict[str, Any]] = {}
-    refused: list[dict[str, Any]] = []
+    known: set[str] = set()
     for item in progress(list(reader.find(folder, corpus)), unit="utterances"):
         try:
-            if item.id in accepted:
+            if item.id in known:
                 raise InputError("another utterance has the same id")
             utterance = reader.read(item, corpus)
             check(utterance)
-            accepted[item.id] = describe(item, utterance)
+        except UsageError:  # of the parameters, whatever the utterance
+            raise
         except InputError as error:
-            name = f"{item.files[0]}: " if item.files else f"{item.id}: "
-            reason = str(error).removeprefix(name)
-            if corpus.strict:
-                raise InputError(f"{name}{reason} (corpus.strict is true)") from None
-            warn(f"refused {name}{reason}")
-            refused.append({"id": item.id, "file": str(item.files[0]), "reason": reason})
-    return list(accepted.values()), refused
+            yield item, str(error)
+        else:
+            known.add(item.id)
+            yield item, utterance
+
+
+def scan(corpus: params.Corpus, folder: Path) -> tuple[list[dict], list[dict]]:
+    """Return manifest rows of the utterances below a folder, and refusals."""
+    accepted: list[dict[str, Any]] = []
+    refused: list[dict[str, Any]] = []
+    for item, utterance in examine(corpus, folder):
+        if isinstance(utterance, Utterance):
+            accepted.append(describe(item, utterance))
+            continue
+        name = f"{item.files[0]}: " if item.files else f"{item.id}: "
+        reason = utterance.removeprefix(name)
+        if corpus.strict:
+            raise InputError(f"{name}{reason} (corpus.strict is true)")
+        warn(f"refused {name}{reason}")
+        refused.append({"id": item.id, "file": str(item.files[0]), "reason": reason})
+    return accepted, refused
+
+
+def inspect(corpus: params.Corpus, arguments: argparse.Namespace) -> None:
+    """Print and draw what a corpus holds."""
+    from pipeline import inspection  # Matplotlib takes a second that the stage has no use for
+
+    given = {key: getattr(arguments, key) for key in ("reader", "path")}
+    corpus = msgspec.structs.replace(corpus, **{k: v for k, v in given.items() if v is not None})
+    folder = source(corpus)
+    corpus = inspection.with_names(corpus, folder)
+    inspection.inspect(corpus, folder, arguments.output, examine(corpus, folder))
 
 
 def main() -> None:
@@ -148,8 +176,16 @@ def main() -> None:
     parser.add_argument(
         "--jobs", type=int, default=None, help="synthesising processes; default: one per core"
     )
+    look = parser.add_argument_group("look at a corpus and change nothing")
+    look.add_argument("--inspect", action="store_true", help="print and draw what a corpus holds")
+    look.add_argument("--reader", help="its reader; default: corpus.reader")
+    look.add_argument("--path", help="its folder; default: corpus.path")
+    look.add_argument("--output", type=Path, default=LOOK, help=f"of the pictures; default: {LOOK}")
     arguments = parser.parse_args()
     corpus = params.load().corpus
+    if arguments.inspect:
+        inspect(corpus, arguments)
+        return
     corpora.reader(corpus.reader)  # refuses a wrong name before any work
     folder = source(corpus)
     if folder == FOLDER:
