@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from features import articulation, deltas, frames, mfcc
-from pipeline import corpora, corpus, layouts, params
+from pipeline import corpora, corpus, layouts, params, workers
 from pipeline.console import InputError, progress, run, say, stage_parser, warn
 from pipeline.corpora import Item
 from pipeline.storage import StoreWriter, checksum
@@ -118,17 +117,17 @@ def resolved(item: Item) -> tuple[Path, ...]:
     return tuple(path.resolve() for path in item.files)
 
 
-def extract_all(settings: params.Params, jobs: int) -> Iterator[tuple[Item, Any]]:
-    """Yield every utterance of the manifest with its result, in order, on several processes."""
+def extract_all(
+    settings: params.Params, jobs: int, cluster: str | None
+) -> Iterator[tuple[Item, Any]]:
+    """Yield every utterance of the manifest with its result, in order; see `workers.spread`."""
     default = corpora.default_layout(settings.corpus)
     layout = layouts.resolve(settings.extract.layout, settings.layouts, default)
     rows = list(corpus.read_manifest())
-    # joblib keeps its processes for the next caller, who may stand in another folder
-    calls = (
-        delayed(extract_one)(replace(item, files=resolved(item)), row["sha256"], layout, settings)
-        for item, row in rows
-    )
-    results = Parallel(n_jobs=jobs, return_as="generator", batch_size=8)(calls)
+    calls = [
+        (replace(item, files=resolved(item)), row["sha256"], layout, settings) for item, row in rows
+    ]
+    results = workers.spread(extract_one, calls, jobs, cluster)
     for (item, _), result in zip(
         rows, progress(results, total=len(rows), unit="utterances"), strict=True
     ):
@@ -138,7 +137,7 @@ def extract_all(settings: params.Params, jobs: int) -> Iterator[tuple[Item, Any]
 def main() -> None:
     """Run the stage."""
     parser = stage_parser(__doc__, "extract")
-    parser.add_argument("--jobs", type=int, default=-1, help="processes; default: one per core")
+    workers.add_options(parser)
     arguments = parser.parse_args()
     settings = params.load()
     default = corpora.default_layout(settings.corpus)
@@ -155,7 +154,7 @@ def main() -> None:
     refused = total = 0
     columns = {"inputs": mfcc.WIDTH, "targets": len(names)}
     with StoreWriter(FOLDER, columns, about) as writer:
-        for item, result in extract_all(settings, arguments.jobs):
+        for item, result in extract_all(settings, arguments.jobs, arguments.cluster):
             if isinstance(result, str):
                 reason = f"{item.files[0]}: {result}"
                 if settings.corpus.strict:

@@ -56,8 +56,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--overwrite", action="store_true", help="replace files that are no predictions, too")
     add("--resume", action="store_true", help="skip sounds whose very same prediction is there")
-    add("--jobs", type=int, default=os.cpu_count() or 1, help="processes; default: one per core")
-    add("--cluster", metavar="ADDRESS", help="a Dask scheduler, or `local` for one of its own")
+    workers.add_options(options)
     add("--stream", action="store_true", help="16-bit mono PCM on standard input to CSV rows")
     add("--microphone", action="store_true", help="sound of the microphone to CSV rows")
     add("--rate", type=int, default=SAMPLE_RATE, help="of these two, Hz; default: 16000")
@@ -69,7 +68,7 @@ def settings(options: argparse.Namespace, sounds: int) -> Settings:
     named = None if options.output is None else outputs.format_of(options.output)
     formats = outputs.names(options.format or (sounds == 1 and named) or "csv")
     return Settings(
-        model=options.model,
+        model=options.model.absolute(),
         statistics=options.statistics,
         formats=formats,
         standardized=options.standardized,
@@ -91,7 +90,7 @@ def headers(found: Sequence[recordings.Recording], stems: Sequence[Path]) -> Ite
     """Yield a job for every sound, or the result that says why there is none."""
     for recording, stem in zip(found, stems, strict=True):
         try:
-            yield Job(recording.audio, stem, audio.header(recording.audio))
+            yield Job(recording.audio.absolute(), stem.absolute(), audio.header(recording.audio))
         except InputError as error:
             yield Result(recording.audio, error=str(error))
 
@@ -109,6 +108,11 @@ def predicted(
         for results in workers.spread(predict_batch, calls, options.jobs, options.cluster):
             bar.update(len(results))
             yield from results
+
+
+def as_typed(text: str) -> str:
+    """Return a line whose absolute paths, which workers need, are relative to this folder again."""
+    return text.replace(f"{Path.cwd()}{os.sep}", "")
 
 
 def summary(done: Sequence[Result], seconds: float) -> str:
@@ -143,8 +147,6 @@ def stream(options: argparse.Namespace) -> None:
 def files(options: argparse.Namespace) -> None:
     """Predict sounds that are files."""
     started = time.perf_counter()
-    if options.jobs < 1:
-        raise UsageError(f"--jobs {options.jobs}: at least one process is needed")
     if not options.audio and options.manifest is None:
         raise UsageError("name a sound, a folder or a --manifest; --help tells more")
     predictor.read_about(options.model / "model.json")  # no model is said before all else
@@ -158,11 +160,11 @@ def files(options: argparse.Namespace) -> None:
         if not result.error:
             done.append(result)
         elif len(found) == 1:
-            raise InputError(result.error)
+            raise InputError(as_typed(result.error))
         else:
-            warn(result.error)
+            warn(as_typed(result.error))
             failed += 1
-    say(summary(done, time.perf_counter() - started))
+    say(as_typed(summary(done, time.perf_counter() - started)))
     if failed:
         raise InputError(f"{failed} of {len(found)} sounds could not be predicted")
 

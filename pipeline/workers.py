@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -14,6 +16,26 @@ Outcome = TypeVar("Outcome")
 LOCAL = "local"
 AHEAD = 4  # calls per thread of a cluster that wait there: it never idles, nor holds millions
 PATIENCE_S = 10  # for a scheduler's answer
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a command that spreads its work: ``--jobs`` and ``--cluster``."""
+    parser.add_argument(
+        "--jobs",
+        type=positive,
+        default=len(os.sched_getaffinity(0)),
+        help="processes; default: one per core",
+    )
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS", help="a Dask scheduler, or `local` for one of its own"
+    )
+
+
+def positive(text: str) -> int:
+    """Return a number of processes; for argparse, which names the option."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes, 1 or more")
+    return int(text)
 
 
 def spread(
@@ -29,7 +51,7 @@ def spread(
     function : callable
         Importable by its name wherever it runs.
     calls : sequence of tuple
-        The arguments of each call.
+        The arguments of each call; paths absolute, since a worker may stand in another folder.
     jobs : int
         Processes on this machine; a single call, or one job, stays in this process.
     cluster : str or None
@@ -62,8 +84,9 @@ def on_cluster(
         from distributed import CancelledError, Client, LocalCluster
     except ImportError:
         raise UsageError("--cluster: pip install 'articulatory-inversion[dask]'") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told below
     with ExitStack() as stack:
+        logging.disable(logging.CRITICAL)  # what goes wrong is told below, in one line
+        stack.callback(logging.disable, logging.NOTSET)
         try:
             scheduler: Any = cluster
             if cluster == LOCAL:

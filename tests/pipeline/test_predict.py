@@ -159,7 +159,6 @@ def test_no_model_says_what_to_run(stage, tmp_path, monkeypatch):
     [
         ([], "name a sound"),
         (["u00.wav", "--format", "xls"], "--format: no 'xls'"),
-        (["u00.wav", "--jobs", "0"], "--jobs 0"),
         (["--stream", "u00.wav"], "take no files"),
         (["--stream", "--rate", "7"], "--rate 7"),
         (["--stream", "--statistics", "own"], "known only at its end"),
@@ -171,6 +170,13 @@ def test_a_wrong_command_has_status_2(predict, arguments, reason):
     assert outcome.status == 2
     assert reason in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "many"])
+def test_a_wrong_number_of_processes_has_status_2(predict, jobs):
+    outcome = predict("u00.wav", "--jobs", jobs)
+    assert outcome.status == 2
+    assert "not a number of processes" in outcome.err
 
 
 def test_measured_tracks_beside_the_sound_are_never_replaced(predict, tmp_path):

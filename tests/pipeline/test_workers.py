@@ -1,0 +1,164 @@
+"""Calls on several cores and on a Dask cluster, whose workers and scheduler may die."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipeline import workers
+from pipeline.console import InputError, UsageError
+from tests.conftest import ROOT
+from tests.pipeline import small_model
+from tests.pipeline.test_predict import write_sounds
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_results_come_in_order(jobs):
+    calls = [(k, 2) for k in range(20)]
+    assert list(workers.spread(pow, calls, jobs)) == [k**2 for k in range(20)]
+
+
+def test_no_calls_no_results():
+    assert list(workers.spread(pow, [], 2)) == []
+
+
+def test_without_dask_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(UsageError, match=r"articulatory-inversion\[dask\]"):
+        list(workers.spread(pow, [(2, 3)], 1, "local"))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    small_model.write(folder / "trained")
+    return folder / "trained"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Cluster:
+    """A scheduler and two workers, each a process of its own, as on several machines."""
+
+    def __init__(self, folder):
+        self.address = f"tcp://127.0.0.1:{free_port()}"
+        self.environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self.folder = folder
+        host, port = "127.0.0.1", self.address.rsplit(":", 1)[1]
+        self.scheduler = self.start(
+            "distributed.cli.dask_scheduler", "--host", host, "--port", port, "--no-dashboard"
+        )
+        options = ["--no-nanny", "--no-dashboard", "--nthreads", "1"]
+        worker = ["distributed.cli.dask_worker", self.address, "--host", host, *options]
+        self.workers = [self.start(*worker) for _ in range(2)]
+
+    def start(self, *command):
+        return subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def predict(self, *arguments):
+        """Start the command, with batches so small that there are many."""
+        code = (
+            "from pipeline import console, predict, workers\n"
+            "predict.BATCH_FRAMES, workers.PATIENCE_S = 200, 5\n"
+            "console.run(predict.main)"
+        )
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments), "--cluster", self.address],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def close(self):
+        for process in [*self.workers, self.scheduler]:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
+    running = Cluster(tmp_path)
+    yield running
+    running.close()
+
+
+def wait_for(folder, count, process):
+    """Wait until so many predictions are whole."""
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob("*.json"))) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def made(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.csv")}
+
+
+def test_a_worker_that_dies_loses_and_doubles_nothing(cluster, model, stage, tmp_path):
+    write_sounds(tmp_path / "in", 30)
+    process = cluster.predict("in", "--output", "out", "--model", model)
+    wait_for(tmp_path / "out", 3, process)
+    cluster.workers[0].kill()
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "30 sounds; " in out
+    assert len(made(tmp_path / "out")) == 30
+    assert not list((tmp_path / "out").glob("*.json.part*"))
+    local = [str(tmp_path / "in"), "--output", str(tmp_path / "here"), "--model", str(model)]
+    assert stage("predict", *local, "--jobs", "1").status == 0
+    here, there = (
+        {name: [line.split(b",")[0] for line in text.splitlines()] for name, text in each.items()}
+        for each in (made(tmp_path / "here"), made(tmp_path / "out"))
+    )
+    assert here == there
+
+
+def test_a_scheduler_that_dies_is_one_line_and_resume_finishes(cluster, model, stage, tmp_path):
+    write_sounds(tmp_path / "in", 30)
+    process = cluster.predict("in", "--output", "out", "--model", model)
+    wait_for(tmp_path / "out", 3, process)
+    cluster.scheduler.kill()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert err.splitlines()[-1].startswith(f"error: --cluster {cluster.address}: no scheduler")
+    assert "--resume" in err.splitlines()[-1]
+    assert "Traceback" not in err
+    for worker in cluster.workers:
+        worker.kill()
+        worker.wait()
+    whole = len(list((tmp_path / "out").glob("*.json")))
+    arguments = [str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--model", str(model)]
+    outcome = stage("predict", *arguments, "--resume", "--jobs", "1")
+    assert outcome.status == 0
+    assert f"{30 - whole} sounds, {whole} were there" in outcome.out
+    assert len(made(tmp_path / "out")) == 30
+
+
+def test_no_scheduler_is_one_line(monkeypatch):
+    pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
+    monkeypatch.setattr(workers, "PATIENCE_S", 1)
+    with pytest.raises(InputError, match="no scheduler there"):
+        list(workers.spread(pow, [(2, 3)], 1, f"tcp://127.0.0.1:{free_port()}"))
+
+
+def test_a_cluster_of_its_own():
+    pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
+    calls = [(k, 2) for k in range(30)]
+    assert list(workers.spread(pow, calls, 2, "local")) == [k**2 for k in range(30)]
