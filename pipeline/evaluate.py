@@ -89,19 +89,16 @@ def write_predictions(store: Store, settings: params.Evaluate) -> None:
 
 def figures(scored: Scored, predictions: Predictions) -> dict[str, Any]:
     """Return the figures of merit for ``reports/metrics.json``."""
-    mean = tables.per_name(scored.overall())[0]
     pooled = over_frames(predictions, "predicted")
+    floors = {floor: scored.summary(floor) for floor in ("mean", "ridge")}
     return {
         "test": {
             **scored.summary("predicted"),
-            "interval": {
-                name: {end: mean[f"{name}_{end}"] for end in ("low", "high")} for name in FIGURES
-            },
             "all_frames": {name: float(metrics.mean(x)) for name, x in pooled.items()},
-            "utterances": len(predictions.entries),
-            "frames": sum(entry.frames for entry in predictions.entries),
         },
-        "floors": {floor: scored.summary(floor) for floor in ("mean", "ridge")},
+        "floors": {
+            floor: {name: own[name] for name in FIGURES[:3]} for floor, own in floors.items()
+        },
     }
 
 
@@ -132,6 +129,7 @@ def protocol(store: Store, settings: params.Params, predictions: Predictions) ->
         " a prediction that does not move has correlation 0",
         "palate": "upper envelope of all tongue positions of the speaker, not a traced palate",
         "utterances": {side: len(ids) for side, ids in sides.items()},
+        "test_frames": sum(entry.frames for entry in predictions.entries),
         "files": sides,
     }
 
@@ -148,6 +146,7 @@ def main() -> None:
     known = palates.estimate(Store(extract.FOLDER, "extract"))
     by_phone, by_class = tables.phones(predictions)
     rows = {
+        "summary": tables.summary(scored),
         "tracks": tables.tracks(scored, predictions),
         "sensors": tables.sensors(scored),
         "utterances": tables.utterances(scored, predictions),
@@ -166,7 +165,7 @@ def main() -> None:
     write_json(METRICS, tables.rounded(found))
     test, floors = found["test"], found["floors"]
     say(
-        f"evaluate: {test['utterances']} test utterances: z-MSE {test['z_mse']:.3f}"
+        f"evaluate: {len(predictions.entries)} test utterances: z-MSE {test['z_mse']:.3f}"
         f" (ridge {floors['ridge']['z_mse']:.3f}, mean {floors['mean']['z_mse']:.3f}),"
         f" RMSE {test['rmse_mm']:.2f} mm, r {test['pearson_r']:.3f} -> {METRICS}"
     )

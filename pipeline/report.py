@@ -49,25 +49,26 @@ TABLES = {
 }
 
 
-def summary(found: dict[str, Any]) -> list[list[str]]:
-    """Return the table at the head of the page, its first row the names of the columns."""
-    test, interval = found["test"], found["test"]["interval"]
+def summary(pooled: dict[str, float]) -> list[list[str]]:
+    """Return the table at the head of the page, its first row the names of the columns.
+
+    Parameters
+    ----------
+    pooled : dict
+        The network's figures over all frames at once.
+    """
     columns = {"z_mse": "z-MSE", "rmse_mm": "RMSE (mm)", "pearson_r": "Pearson's r"}
 
-    def figure(value: float | None, digits: int = 3) -> str:
-        return "–" if value is None else f"{value:.{digits}f}"
+    def figure(value: float) -> str:
+        return "–" if np.isnan(value) else f"{value:.3f}"
 
     rows = [["test side", *columns.values()]]
-    rows.append(["network", *(figure(test[name]) for name in columns)])
-    rows.append(
-        ["  95 % interval"]
-        + [f"{figure(interval[c]['low'])} to {figure(interval[c]['high'])}" for c in columns]
-    )
-    rows.append(
-        ["  over all frames", "", *(figure(test["all_frames"][c]) for c in list(columns)[1:])]
-    )
-    for floor, name in (("ridge", "ridge on stacked frames"), ("mean", "mean predictor")):
-        rows.append([name, *(figure(found["floors"][floor][c]) for c in columns)])
+    for row in tables.read("summary"):
+        rows.append([row["predictor"], *(figure(row[name]) for name in columns)])
+        ends = [(figure(row[f"{name}_low"]), figure(row[f"{name}_high"])) for name in columns]
+        rows.append(["95 % interval", *(f"{low} to {high}" for low, high in ends)])
+    known = [pooled.get(name) for name in columns]
+    rows.append(["network, all frames", *("" if x is None else figure(x) for x in known)])
     return rows
 
 
@@ -150,7 +151,7 @@ def main() -> None:
     page = browser.page(
         "Speech to articulation: the test side",
         shown,
-        summary=summary(found),
+        summary=summary(found["test"]["all_frames"]),
         protocol=protocol(read_json(evaluate.PROTOCOL, "evaluate")),
         tables=[one for name in TABLES if (one := table(name))],
         pictures=list(pictures()),

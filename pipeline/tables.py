@@ -33,7 +33,17 @@ from pipeline.scores import (
 from pipeline.storage import Entry
 
 FOLDER = Path("reports/tables")
-NAMES = {"track", "sensor", "variable", "utterance", "speaker", "style", "phone", "class"}
+NAMES = {
+    "predictor",
+    "track",
+    "sensor",
+    "variable",
+    "utterance",
+    "speaker",
+    "style",
+    "phone",
+    "class",
+}
 
 Row = dict[str, Any]
 Array = NDArray[np.floating]
@@ -100,6 +110,20 @@ def rounded(tree: Any) -> Any:
     if isinstance(tree, float):
         return None if np.isnan(tree) else float(f"{tree:.6g}")
     return tree
+
+
+def summary(scored: Scored) -> list[Row]:
+    """Return a row for the network and for each floor: every figure and its 95 % interval."""
+    overall = scored.overall()
+    rows = []
+    for source, name in (("predicted", "network"), ("ridge", "ridge"), ("mean", "mean")):
+        row: Row = {"predictor": name}
+        for figure, value in scored.summary(source).items():
+            low, high = overall.interval(source, figure)
+            row |= {figure: value}
+            row |= {f"{figure}_low": float(low[0]), f"{figure}_high": float(high[0])}
+        rows.append(row)
+    return rows
 
 
 def per_name(scored: Scored) -> list[Row]:

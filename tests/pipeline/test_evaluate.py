@@ -83,8 +83,9 @@ def test_figures_are_those_of_scipy_and_scikit_learn(standardized, stage, echo):
     assert test["all_frames"]["pearson_r"] == pytest.approx(
         np.mean([pearsonr(pooled[0][:, d], pooled[1][:, d])[0] for d in range(4)]), rel=1e-4
     )
-    interval = test["interval"]["rmse_mm"]
-    assert interval["low"] < test["rmse_mm"] < interval["high"]
+    network = rows("summary")[0]
+    assert float(network["rmse_mm"]) == test["rmse_mm"]
+    assert float(network["rmse_mm_low"]) < test["rmse_mm"] < float(network["rmse_mm_high"])
 
 
 def test_ridge_floor_sees_the_training_side_alone(standardized, stage, echo):
