@@ -1,0 +1,108 @@
+import keras
+import numpy as np
+import pytest
+
+from examples import (
+    classifier,
+    mnist,
+    mnist_bidirectional,
+    mnist_rows,
+    mnist_stacked,
+)
+from models import recurrent
+
+NETWORKS = {
+    "rows, dynamic loop": lambda layers: mnist_rows.network(layers, loop="dynamic"),
+    "rows, static loop": lambda layers: mnist_rows.network(layers, loop="static"),
+    "stacked rnn": lambda layers: mnist_stacked.network(layers, cell="rnn"),
+    "stacked lstm": lambda layers: mnist_stacked.network(layers, cell="lstm"),
+    "stacked gru": lambda layers: mnist_stacked.network(layers, cell="gru"),
+    "bidirectional": mnist_bidirectional.network,
+}
+
+
+def easy(images: int, rng: np.random.Generator) -> mnist.Images:
+    """Images whose brightest column is their digit."""
+    digits = np.arange(images, dtype=np.int32) % 10
+    rows = rng.random((images, 28, 28)).astype(np.float32) / 2
+    rows[np.arange(images), :, digits] += 0.5
+    return mnist.Images(rows, digits)
+
+
+@pytest.fixture
+def data() -> mnist.Mnist:
+    rng = np.random.default_rng(0)
+    return mnist.Mnist(easy(600, rng), easy(100, rng), easy(100, rng))
+
+
+def small(layers) -> keras.Model:
+    """One layer, so that tests are fast."""
+    return keras.Sequential([keras.Input((28, 28)), layers.GRU(24), keras.layers.Dense(10)])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_are_those_of_keras_with_the_same_weights(name):
+    rng = np.random.default_rng(0)
+    ours, theirs = NETWORKS[name](recurrent), NETWORKS[name](keras.layers)
+    ours.set_weights([rng.normal(0, 0.1, w.shape) for w in theirs.get_weights()])
+    theirs.set_weights(ours.get_weights())
+    rows = easy(8, rng).rows
+    np.testing.assert_allclose(
+        ours.predict_on_batch(rows), theirs.predict_on_batch(rows), atol=2e-6
+    )
+
+
+def test_training_learns_and_keeps_the_last_weights_without_patience(data):
+    task = classifier.Task("easy", small, batch=20, epochs=10, published=0.9)
+    run, model = classifier.train(task, data, seed=0)
+    assert run.steps == 10 * 30
+    assert [step for step, _, _ in run.checks] == [30 * k for k in range(1, 11)]
+    assert run.checks[-1][2] == classifier.accuracy(model, data.validation)
+    assert run.test > 0.9
+
+
+def test_early_stopping_keeps_the_best_and_waits_as_long_as_told(data):
+    rng = np.random.default_rng(1)
+    validation = data.validation._replace(digits=rng.integers(0, 10, 100).astype(np.int32))
+    task = classifier.Task("odd", small, batch=20, epochs=99, published=0.9, patience=60)
+    run, model = classifier.train(task, data._replace(validation=validation), seed=0)
+    best_step, _, best = run.checks[-1]
+    assert run.steps == best_step + 60
+    assert classifier.accuracy(model, validation) == pytest.approx(best)
+    assert sorted(score for _, _, score in run.checks) == [score for _, _, score in run.checks]
+
+
+def test_the_same_seed_gives_the_same_run(data):
+    task = classifier.Task("easy", small, batch=20, epochs=1, published=0.9)
+    losses = [
+        model.evaluate(*data.test, verbose=0)[0]
+        for _, model in (classifier.train(task, data, seed, limit=20) for seed in (3, 3, 4))
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert losses[0] != pytest.approx(losses[2], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [(mnist_rows, ["--loop", "dynamic"]), (mnist_bidirectional, ["--seeds", "2", "--no-race"])],
+)
+def test_a_tutorial_ends_in_one_line_and_a_picture(
+    module, options, data, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(mnist, "load", lambda folder: data)
+    monkeypatch.setattr(classifier, "race", lambda task, data: classifier.Race(1.0, 2.0, 100.0))
+    picture = tmp_path / "new" / "picture.png"
+    options = [*options, "--steps", "2", "--picture", str(picture)]
+    monkeypatch.setattr("sys.argv", [module.__name__, *options])
+    module.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    assert ": test " in lines[0]
+    assert ("Keras" in lines[0]) == ("--no-race" not in options)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_race_times_all_runners(data):
+    task = classifier.Task("easy", small, batch=20, epochs=1, published=0.9)
+    race = classifier.race(task, data, rounds=1, steps=10)
+    assert min(race.ours, race.keras, race.keras_validation) > 0
