@@ -1,6 +1,7 @@
 # make repro   the whole pipeline: corpus, features, training, evaluation, pictures
 # make test    style, types and the test suite
 # make bench   speed against other implementations
+# make tutorials   the other tasks of the tutorials: digits, text, one step of an LSTM
 # make lock    pin the newest versions that pyproject.toml allows
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: repro test bench lock debian
+.PHONY: repro test bench tutorials lock debian
 
 repro: .venv/run
 	@dvc repro
@@ -22,6 +23,14 @@ test: .venv/dev debian
 
 bench: .venv/dev
 	python -m benchmarks.recurrent
+
+tutorials: .venv/run
+	@python -m examples.lstm_step_by_step
+	@python -m examples.characters
+	@python -m benchmarks.characters
+	@python -m examples.mnist_rows
+	@python -m examples.mnist_stacked
+	@python -m examples.mnist_bidirectional
 
 # Peers and browsers that tests use where they are; the tests that need one skip without it.
 DEBIAN := chromium chromium-driver ffmpeg pocketsphinx-testdata speech-tools
