@@ -280,6 +280,8 @@ def save(drawn: Figure, stem: Path) -> Path:
 def inspect(corpus: Corpus, folder: Path, output: Path, found: Found) -> None:
     """Print the summary of what was found and draw it into a folder."""
     result = survey(found)
+    if not result.speakers and not result.refused:
+        raise InputError(f"{folder}: no utterance that the reader {corpus.reader} knows")
     for line in summary(corpus, folder, result):
         say(line)
     for stem in progress(pictures(corpus, result, output), unit="pictures"):
