@@ -79,6 +79,7 @@ CONSONANTS = {
     "h": Articulation("", "", 0, 0, glottis="h"),
 }
 SHORTEST = 8.5  # time constants that a closure needs to close at all
+BRIEFEST_S = 0.002  # VocalTractLab refuses a gesture of less than 1 ms
 VELUM_LEAD = 5.0
 VOWEL_LEAD = 1.7
 GLOTTIS_LEAD = {"voiceless-plosive": (0.8, 3.3), "voiced-plosive": (0.8, 3.3)}
@@ -131,11 +132,16 @@ def compose(prompt: Prompt, rng: np.random.Generator) -> Score:
 
 
 def in_sequence(gestures: Sequence[Gesture], duration: float) -> list[Gesture]:
-    """Clip gestures to the utterance, and each to the start of the next one on its tier."""
+    """Clip gestures to the utterance, and each to the start of the next one on its tier.
+
+    No gesture is left, and no gap, that is too brief for VocalTractLab.
+    """
     clipped, limit = [], duration
     for gesture in reversed(gestures):
         start, end = max(gesture.start, 0.0), min(gesture.end, limit)
-        if end > start:
+        start = 0.0 if start < BRIEFEST_S else start
+        end = limit if limit - end < BRIEFEST_S else end
+        if end - start >= BRIEFEST_S:
             clipped.append(replace(gesture, start=start, end=end))
             limit = start
     return clipped[::-1]

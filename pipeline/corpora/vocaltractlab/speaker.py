@@ -89,14 +89,14 @@ def at(seconds: Values, motor: Values) -> Values:
 
 
 def fleshpoints(states: Values, scratch: Path) -> Values:
-    """Return the fleshpoints of tract states [T, 19], float64 [T, 40] in mm."""
+    """Return the fleshpoints of tract states [T, 19], float64 [T, 36] in mm."""
     knots = np.unique(np.append(np.arange(0, len(states), KNOT), len(states) - 1))
     points = np.stack([contour_points(states[knot], scratch) for knot in knots])
     return CubicSpline(knots, points)(np.arange(len(states)))
 
 
 def contour_points(state: Values, scratch: Path) -> Values:
-    """Draw the midsagittal contours of one tract state and pick the points of `CHANNELS`, [40]."""
+    """Draw the midsagittal contours of one tract state and pick the points of `CHANNELS`, [36]."""
     vtl.tract_state_to_svg(state, str(scratch))
     lines = [
         np.array(points.split(), float).reshape(-1, 2)

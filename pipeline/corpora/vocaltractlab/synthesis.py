@@ -155,7 +155,7 @@ def make(folder: Path, seed: int, made_by: str, index: int) -> None:
     discard(record_path(folder, name))
     audio.write(folder / f"{name}.wav", sound, RATE)
     track_csv.write(folder / f"{name}.csv", tracks)
-    textgrid.write(folder / f"{name}.TextGrid", {"phones": labels}, prompt.duration)
+    textgrid.write(folder / f"{name}.TextGrid", {"phones": labels}, len(sound) / RATE)
     about = {
         "id": name,
         "speaker": "JD3",
