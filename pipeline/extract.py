@@ -54,23 +54,23 @@ def on_one_grid(
     InputError
         With the reason why the utterance cannot be used.
     """
-    try:
-        if utterance.audio is None:
-            assert utterance.inputs is not None
-            inputs = utterance.inputs
-        else:
+    time, values = utterance.tracks.time, layouts.pick(utterance.tracks, layout)
+    if utterance.audio is None:  # features and tracks were given on the grid: they pass through
+        assert utterance.inputs is not None
+        first, inputs, static = 0, utterance.inputs, values
+    else:
+        try:
             inputs = mfcc.mfcc(utterance.audio, utterance.sample_rate)
-        time, values = utterance.tracks.time, layouts.pick(utterance.tracks, layout)
-        for gap in articulation.gaps(time, values, extract.max_gap_s):
-            raise InputError(
-                f"channel {layout.channels[gap.column]} has no samples from {gap.start:.3f}"
-                f" to {gap.end:.3f} s, longer than extract.max_gap_s = {extract.max_gap_s:g} s"
+            for gap in articulation.gaps(time, values, extract.max_gap_s):
+                raise InputError(
+                    f"channel {layout.channels[gap.column]} has no samples from {gap.start:.3f}"
+                    f" to {gap.end:.3f} s, longer than extract.max_gap_s = {extract.max_gap_s:g} s"
+                )
+            first, static = articulation.onto_grid(
+                time, values, extract.cutoff_hz, extract.max_gap_s, len(inputs)
             )
-        first, static = articulation.onto_grid(
-            time, values, extract.cutoff_hz, extract.max_gap_s, len(inputs)
-        )
-    except ValueError as error:
-        raise InputError(str(error)) from None
+        except ValueError as error:
+            raise InputError(str(error)) from None
     targets = deltas.with_deltas(static, layout.deltas)
     inputs = inputs[first : first + len(targets)]
     if extract.trim_silence:

@@ -51,8 +51,9 @@ def read(item: Item, params: Corpus) -> Utterance:
             f"{path}: {item.id}: {inputs.shape} and {targets.shape} are not the same frames"
             f" x {INPUTS} and x {TARGETS}"
         )
-    if not np.isfinite(inputs).all():
-        raise InputError(f"{item.files[0]}: {item.id}: NaN or infinite features")
+    for file, table in zip(item.files, (inputs, targets), strict=True):
+        if not np.isfinite(table).all():
+            raise InputError(f"{file}: {item.id}: NaN or infinite values")
     positions = targets[:, : len(LAYOUT.channels)].astype(np.float64)
     tracks = checked.tracks(path, np.arange(len(positions)) * HOP_S, positions, LAYOUT.channels)
     return item.utterance(tracks, inputs=inputs.astype(np.float32))

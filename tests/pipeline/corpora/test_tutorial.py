@@ -3,8 +3,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from features.deltas import with_deltas
+from pipeline import params
 from pipeline.console import InputError
 from pipeline.corpora import tutorial
+from pipeline.extract import on_one_grid
+from pipeline.formats import object_array
+from tests.conftest import ROOT
 from tests.pipeline.corpora.recording_files import read_all, settings
 
 TUTORIAL = settings("tutorial")
@@ -60,6 +64,23 @@ def test_the_real_articulation_beside_made_up_features(tmp_path, shared_data):
     assert sorted(places, reverse=True) == places.tolist()  # from the tip back
 
 
+def test_extract_passes_features_and_tracks_through(tmp_path, shared_data):
+    """Neither smoothed nor resampled: what the file has, deltas included."""
+    real = object_array.read(shared_data / "seed" / "Y.npy")[:3]
+    features = [np.random.default_rng(0).normal(size=(len(t), 39)).astype("f4") for t in real]
+    save(tmp_path / "X.npy", features)
+    save(tmp_path / "Y.npy", real)
+    extract = params.load(ROOT / "params.yaml").extract
+    for utterance, inputs, targets in zip(
+        read_all(tmp_path, TUTORIAL), features, real, strict=True
+    ):
+        first, arrays = on_one_grid(utterance, tutorial.LAYOUT, extract)
+        assert first == 0
+        assert_array_equal(arrays["inputs"], inputs)
+        assert_array_equal(arrays["targets"][:, :8], targets[:, :8])
+        assert_allclose(arrays["targets"], targets, atol=1.3e-4)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -73,11 +94,12 @@ def test_other_widths_are_refused(tmp_path, change, reason):
         read_all(tmp_path, TUTORIAL)
 
 
-def test_features_that_are_not_numbers_are_refused(tmp_path):
-    X, _ = put_pair(tmp_path)
-    X[1][3, 4] = np.nan
-    save(tmp_path / "X.npy", X)
-    with pytest.raises(InputError, match=r"X\.npy: utterance-0001: NaN"):
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_is_no_number_is_refused(tmp_path, which):
+    name, tables = ("X", "Y")[which], put_pair(tmp_path)[which]
+    tables[1][3, 4] = np.nan
+    save(tmp_path / f"{name}.npy", tables)
+    with pytest.raises(InputError, match=rf"{name}\.npy: utterance-0001: NaN"):
         read_all(tmp_path, TUTORIAL)
 
 
