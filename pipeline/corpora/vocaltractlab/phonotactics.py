@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.utterance import Label
+
 # how often each is drawn, relative to the others of its table
 VOWELS = {
     "a:": 4, "a": 4, "e:": 3, "E": 4, "i:": 4, "I": 4, "o:": 3, "O": 4, "u:": 3, "U": 3, "@": 4,
@@ -46,15 +48,6 @@ SILENCE = 0.12  # s, before and after
 
 
 @dataclass(frozen=True)
-class Phone:
-    """A phone and when it is said, in s from the start of the audio."""
-
-    text: str
-    start: float
-    end: float
-
-
-@dataclass(frozen=True)
 class Prompt:
     """What one utterance says.
 
@@ -62,18 +55,18 @@ class Prompt:
     ----------
     style : str
         A key of `STYLES`.
-    syllables : tuple of tuple of Phone
+    syllables : tuple of tuple of Label
         Without gaps, from `SILENCE` on.
     duration : float
         s, silences included.
     """
 
     style: str
-    syllables: tuple[tuple[Phone, ...], ...]
+    syllables: tuple[tuple[Label, ...], ...]
     duration: float
 
     @property
-    def phones(self) -> tuple[Phone, ...]:
+    def phones(self) -> tuple[Label, ...]:
         """All phones in order."""
         return tuple(phone for syllable in self.syllables for phone in syllable)
 
@@ -97,7 +90,7 @@ def prompt(rng: np.random.Generator) -> Prompt:
             if style in ("vcv", "vowels") and phone in VOWELS:
                 shortest, longest = (0.12, 0.20) if style == "vcv" else (0.15, 0.35)
             seconds = round(stretch * rng.uniform(shortest, longest), 4)
-            phones.append(Phone(phone, round(now, 4), round(now + seconds, 4)))
+            phones.append(Label(round(now, 4), round(now + seconds, 4), phone))
             now += seconds
         syllables.append(tuple(phones))
     return Prompt(style, tuple(syllables), round(now + SILENCE, 4))

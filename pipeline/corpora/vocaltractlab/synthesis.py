@@ -31,7 +31,6 @@ from pipeline.corpora.vocaltractlab import phonotactics, score
 from pipeline.formats import audio, textgrid, track_csv
 from pipeline.params import Synthesis
 from pipeline.storage import checksum, discard, read_json, write_json, write_text
-from pipeline.utterance import Label
 
 LIBRARY = "vocaltractlab-cython"
 SUFFIXES = (".wav", ".csv", ".TextGrid")
@@ -70,6 +69,8 @@ def synthesize(folder: Path, params: Synthesis, jobs: int | None = None) -> None
     names = [name_of(index) for index in range(params.utterances)]
     remove_others(folder, set(names))
     todo = [i for i, name in enumerate(names) if not is_whole(folder, name, made_by)]
+    if todo:
+        discard(folder / "metadata.csv")  # it speaks of utterances that are about to change
     failures = []
     finished = in_workers(folder, params.seed, made_by, todo, jobs or usable_cores())
     for index, failure in progress(finished, total=len(todo), unit="utterances"):
@@ -151,11 +152,10 @@ def make(folder: Path, seed: int, made_by: str, index: int) -> None:
     sound, tracks = speaker.speak(voice.xml)
     sound = GAIN * resample_poly(sound, UP, DOWN)
     sound += rng.normal(0, NOISE, len(sound))
-    labels = [Label(phone.start, phone.end, phone.text) for phone in prompt.phones]
     discard(record_path(folder, name))
     audio.write(folder / f"{name}.wav", sound, RATE)
     track_csv.write(folder / f"{name}.csv", tracks)
-    textgrid.write(folder / f"{name}.TextGrid", {"phones": labels}, len(sound) / RATE)
+    textgrid.write(folder / f"{name}.TextGrid", {"phones": prompt.phones}, len(sound) / RATE)
     about = {
         "id": name,
         "speaker": "JD3",
