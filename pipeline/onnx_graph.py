@@ -261,3 +261,30 @@ def load(path: Path, network: Network) -> bytes:
     if model != build(network, []):
         raise InputError(f"{path}: its nodes are not those of the network in model.json")
     return data
+
+
+def keras_weights(graph: bytes, network: Network) -> Iterator[list[Array]]:
+    """Yield the weights of a graph as the layers of Keras have them: the way back from `weights`.
+
+    Yields
+    ------
+    list of arrays
+        Of each recurrent layer kernel, recurrent kernel and bias, forward and then backward; at
+        last kernel and bias of the dense layer.
+    """
+    stored = onnx.ModelProto.FromString(graph).graph.initializer
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in stored}
+    order = np.argsort(GATES[network.node])
+
+    def reordered(matrix: Array) -> Array:
+        blocks = np.split(matrix, len(order))
+        return np.concatenate([blocks[gate] for gate in order]).T
+
+    for depth in range(len(network.units)):
+        layer = []
+        for W, R, B in zip(*(arrays[f"{letter}_{depth}"] for letter in "WRB"), strict=True):
+            both = np.stack([reordered(bias) for bias in np.split(B, 2)])
+            apart = network.cell == "gru" and network.reset_after
+            layer += [reordered(W), reordered(R), both if apart else both.sum(axis=0)]
+        yield layer
+    yield [arrays["tracks_W"], arrays["tracks_b"]]

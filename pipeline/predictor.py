@@ -105,6 +105,22 @@ def read_about(path: Path) -> About:
     return about
 
 
+def read_model(folder: Path) -> tuple[About, bytes]:
+    """Read a trained folder: what model.json says, and the graph of model.onnx, both checked.
+
+    Raises
+    ------
+    InputError
+        Where the folder holds no model, or one that is damaged or is none of this project's.
+    """
+    about = read_about(folder / "model.json")
+    path = folder / "model.onnx"
+    graph = onnx_graph.load(path, about.network)
+    if hashlib.sha256(graph).hexdigest() != about.sha256.get("model.onnx"):
+        raise InputError(f"{path}: not the file that model.json was written with; train again")
+    return about, graph
+
+
 class Predictor:
     """A trained network that turns sound into tracks; holds no state, so threads can share it.
 
@@ -165,11 +181,7 @@ class Predictor:
         InputError
             Where the folder holds no model, or one that is damaged or is none of this project's.
         """
-        about = read_about(Path(folder) / "model.json")
-        path = Path(folder) / "model.onnx"
-        graph = onnx_graph.load(path, about.network)
-        if hashlib.sha256(graph).hexdigest() != about.sha256.get("model.onnx"):
-            raise InputError(f"{path}: not the file that model.json was written with; train again")
+        about, graph = read_model(Path(folder))
         own = about.mode == "utterance" if statistics == "auto" else statistics == "own"
         return cls(about, graph, own, threads)
 
