@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
@@ -20,6 +20,7 @@ def moved(points, turn, shift):
     return np.stack([t.apply(p.copy()) + s for t, p, s in zip(turn, points, shift, strict=True)])
 
 
+@settings(deadline=None)
 @given(SEEDS, st.integers(3, 6))
 def test_a_motion_of_the_head_is_undone(seed, count):
     generator = np.random.default_rng(seed)
@@ -30,6 +31,7 @@ def test_a_motion_of_the_head_is_undone(seed, count):
     assert_allclose(correct(moved(tongue, turn, shift), reference, template), tongue, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_the_motion_is_scipys(seed):
     generator = np.random.default_rng(seed)
@@ -81,6 +83,7 @@ def test_a_template_that_fixes_nothing_is_refused(template):
         rigid_motion(np.zeros((1, len(template), 3)), np.asarray(template))
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_the_bite_plane_is_flat_with_the_incisors_at_the_origin(seed):
     generator = np.random.default_rng(seed)

@@ -2,7 +2,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
@@ -73,6 +73,7 @@ def test_values_of_the_third_sensor_of_a_real_file(shared_data, name):
     assert_array_equal(tracks.values[:, third], wanted)
 
 
+@settings(deadline=None)
 @given(st.data(), st.sampled_from(["V002", "V003", "AG500"]))
 def test_round_trip(tmp_path_factory, data, version):
     sensors = 12 if version == "AG500" else data.draw(st.integers(1, 3))

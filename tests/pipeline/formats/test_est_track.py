@@ -2,7 +2,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -92,6 +92,7 @@ def test_real_file(shared_data):
     assert_array_equal(tracks.values, np.arange(1, 841).reshape(10, 84))
 
 
+@settings(deadline=None)
 @given(recordings(bits=32), st.booleans())
 def test_binary_round_trip(tmp_path_factory, tracks, big_endian):
     path = tmp_path_factory.mktemp("est") / "a.ema"
@@ -99,6 +100,7 @@ def test_binary_round_trip(tmp_path_factory, tracks, big_endian):
     assert_same(est_track.read(path), tracks)
 
 
+@settings(deadline=None)
 @given(recordings())
 def test_ascii_round_trip_keeps_every_digit(tmp_path_factory, tracks):
     path = tmp_path_factory.mktemp("est") / "a.ema"

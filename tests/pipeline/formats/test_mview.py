@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import scipy.io
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -74,6 +74,7 @@ LABELS = st.lists(st.tuples(st.floats(0, 5), st.floats(0, 5), NAMES), max_size=3
 )
 
 
+@settings(deadline=None)
 @given(st.data(), LABELS, LABELS)
 def test_round_trip(tmp_path_factory, data, phones, words):
     sensors = data.draw(st.lists(NAMES.filter("AUDIO".__ne__), min_size=1, max_size=3, unique=True))

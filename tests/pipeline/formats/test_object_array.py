@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.testing import assert_allclose, assert_array_equal
@@ -32,6 +32,7 @@ def object_file(path, content: object, shape=(1,)):
     return path
 
 
+@settings(deadline=None)
 @given(TABLES)
 def test_what_numpy_writes(tmp_path_factory, tables):
     written = np.empty(len(tables), object)

@@ -2,7 +2,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -36,6 +36,7 @@ def test_interleaved_records_in_either_byte_order(tmp_path, machine, order):
     assert_array_equal(tracks.values, [[1.5, -2, 3], [4.25, 5, -6]])
 
 
+@settings(deadline=None)
 @given(recordings(), st.booleans())
 def test_round_trip(tmp_path_factory, tracks, big_endian):
     path = tmp_path_factory.mktemp("ssff") / "a.ssff"
