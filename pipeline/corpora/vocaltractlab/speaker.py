@@ -22,8 +22,9 @@ Values = NDArray[np.float64]
 
 RATE = 44_100  # Hz, of the synthesis
 MOTOR_STEP = 110  # samples between the rows of a motor file
-STATE_STEP = 882  # samples between the tract states of the sound: 20 ms. At 10 ms the MFCCs differ
-# no more than from one seed of the aspiration noise to another, and it takes a third longer
+STATE_STEP = 882  # samples between the tract states of the sound: 20 ms. Beside states every 10 ms
+# the MFCCs of four utterances differ by 0.09 to 0.33 deviations, and 10 ms beside 9.98 ms, where
+# only the noise is another, by 0.08 to 0.30; 10 ms takes a third longer
 FRAME_S = 0.01  # between the rows of the tracks
 KNOT = 3  # frames between contours, a cubic spline between them: 0.05 mm rms from every frame
 
