@@ -17,13 +17,14 @@ alone, whatever the padding.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Lengths = NDArray[np.integer]
+Utterances = Sequence[NDArray[np.float32]] | Mapping[int, NDArray[np.float32]]
 
 # One time step costs about as much as this many more lanes, whatever the number of lanes: the
 # recurrent kernel is read and the loop turned once per step (LSTM of 1024 on two cores).
@@ -174,9 +175,10 @@ def _choose_lanes(lengths: Lengths, frames: int) -> _Lanes:
 def pack(lengths: Lengths, frames: int, rng: np.random.Generator) -> list[Batch]:
     """Lay whole utterances end to end in lanes; about ``frames`` frames an update.
 
-    Lanes have two lengths, so an epoch has two shapes at most, and the same ones every epoch. Utterances are laid from long to short, each where it
-    leaves the least room, which is what keeps padding small; the order is blurred at random as far
-    as they still fit, and lanes are dealt out to batches at random.
+    Lanes have two lengths, so an epoch has two shapes at most, and the same ones every epoch.
+    Utterances are laid from long to short, each where it leaves the least room, which is what keeps
+    padding small; the order is blurred at random as far as they still fit, and lanes are dealt out
+    to batches at random.
     """
     lanes = _choose_lanes(lengths, frames)
     content: list[list[int]] | None = None
@@ -265,16 +267,16 @@ def epoch(
 
 def assemble(
     batch: Batch,
-    inputs: Sequence[NDArray[np.float32]],
-    targets: Sequence[NDArray[np.float32]],
+    inputs: Utterances,
+    targets: Utterances,
 ) -> tuple[dict[str, NDArray], NDArray[np.float32], NDArray[np.float32]]:
     """Fill a plan with frames.
 
     Parameters
     ----------
     batch : Batch
-    inputs, targets : sequences of float32 [T, width]
-        One pair per utterance of the corpus.
+    inputs, targets : sequences or mappings of float32 [T, width]
+        One of each for every utterance of the batch, by its number.
 
     Returns
     -------
@@ -286,8 +288,8 @@ def assemble(
         One over the number of valid frames of the batch on these, else zero: it sums to 1.
     """
     shape = (batch.lanes, batch.frames)
-    x = np.zeros((*shape, inputs[0].shape[1]), np.float32)
-    y = np.zeros((*shape, targets[0].shape[1]), np.float32)
+    x = np.zeros((*shape, inputs[batch.utterance[0]].shape[1]), np.float32)
+    y = np.zeros((*shape, targets[batch.utterance[0]].shape[1]), np.float32)
     weight = np.zeros(shape, np.float32)
     resets = np.zeros((batch.lanes, batch.frames + 1), bool)
     for utterance, lane, start in zip(batch.utterance, batch.lane, batch.start, strict=True):

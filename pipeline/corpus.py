@@ -20,7 +20,7 @@ import numpy as np
 from pipeline import corpora, params
 from pipeline.console import InputError, UsageError, progress, run, say, stage_parser, warn
 from pipeline.corpora import Item, vocaltractlab
-from pipeline.storage import checksum, write_text
+from pipeline.storage import checksum, discard, write_text
 from pipeline.utterance import Utterance
 
 FOLDER = Path("data/corpus")
@@ -189,6 +189,7 @@ def main() -> None:
     corpora.reader(corpus.reader)  # refuses a wrong name before any work
     folder = source(corpus)
     if folder == FOLDER:
+        discard(MANIFEST)  # an interrupted run must not leave the old one beside new utterances
         vocaltractlab.synthesize(folder, corpus.synthesis, arguments.jobs)
     rows, refused = scan(corpus, folder)
     if not rows:

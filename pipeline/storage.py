@@ -15,7 +15,6 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -208,24 +207,17 @@ class Store:
     def __len__(self) -> int:
         return len(self.entries)
 
-    @cached_property
-    def _maps(self) -> list[dict[str, Array]]:
+    def frames(self, entry: Entry, column: str) -> Array:
+        """Read an utterance's array ``[T, width]``."""
+        part = self._shards[entry.shard][column]
         try:
-            return [
-                {
-                    key: np.load(self.folder / part["file"], mmap_mode="r", allow_pickle=False)
-                    for key, part in shard.items()
-                }
-                for shard in self._shards
-            ]
+            # mapped for this read alone: pages of a map that stays open count as memory in use
+            shard = np.load(self.folder / part["file"], mmap_mode="r", allow_pickle=False)
+            return np.array(shard[entry.start : entry.start + entry.frames])
         except (OSError, ValueError):
             raise InputError(
                 f"{self.folder}: damaged; run `dvc repro --force {self.made_by}`"
             ) from None
-
-    def frames(self, entry: Entry, column: str) -> Array:
-        """Return an utterance's array ``[T, width]`` as a read-only view of the disk."""
-        return self._maps[entry.shard][column][entry.start : entry.start + entry.frames]
 
     def verify(self) -> None:
         """Compare every shard with its checksum; raise `InputError` naming one that differs."""

@@ -25,7 +25,7 @@ from models import batching
 from pipeline import checkpoint, device, params, protocols, standardize
 from pipeline.console import InputError, progress, run, say, stage_parser
 from pipeline.onnx_graph import to_onnx
-from pipeline.storage import Store, atomic_path, checksum, discard, write_json
+from pipeline.storage import Array, Entry, Store, atomic_path, checksum, discard, write_json
 
 if TYPE_CHECKING:
     import keras
@@ -37,26 +37,52 @@ HISTORY = ("epoch", "train_z_mse", "validation_z_mse", "learning_rate", "seconds
 
 @dataclass(frozen=True)
 class Side:
-    """The utterances of one side of the split, as views of the disk."""
+    """The utterances of one side of the split; frames are read when they are wanted."""
 
-    ids: list[str]
-    inputs: list[NDArray[np.float32]]
-    targets: list[NDArray[np.float32]]
+    store: Store
+    entries: list[Entry]
+
+    @classmethod
+    def open(cls, store: Store, side: str) -> Side:
+        """Open one side of data/standardized."""
+        return cls(store, [e for e in store.entries if e.about["split"] == side])
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Frames of each utterance."""
-        return np.array([len(x) for x in self.inputs])
+        return np.array([entry.frames for entry in self.entries])
+
+    def read(self, k: int) -> tuple[Array, Array]:
+        """Return inputs [T, features] and targets [T, tracks] of an utterance."""
+        entry = self.entries[k]
+        return self.store.frames(entry, "inputs"), self.store.frames(entry, "targets")
 
 
-def load_side(store: Store, side: str) -> Side:
-    """Open one side of data/standardized."""
-    entries = [e for e in store.entries if e.about["split"] == side]
-    return Side(
-        [e.id for e in entries],
-        [store.frames(e, "inputs") for e in entries],
-        [store.frames(e, "targets") for e in entries],
-    )
+class Variation:
+    """How each utterance is varied in one epoch, drawn beforehand so that lengths are known."""
+
+    def __init__(self, augment: params.Augment, utterances: int, rng: np.random.Generator) -> None:
+        self.augment = augment
+        self.factors = rng.uniform(1 - augment.rate, 1 + augment.rate, utterances)
+        self.seeds = rng.integers(2**63, size=utterances)
+
+    def lengths(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the frames of each utterance after the change of rate."""
+        if not self.augment.rate:
+            return lengths
+        return np.ceil((lengths - 1 + 1e-9) / self.factors).astype(np.int64)
+
+    def apply(self, k: int, x: Array, y: Array) -> tuple[Array, Array]:
+        """Return inputs and targets of utterance ``k`` as this epoch hears and sees them."""
+        augment, rng = self.augment, np.random.default_rng(self.seeds[k])
+        if augment.rate:
+            factor = (self.factors[k], self.factors[k])
+            x, y = augmentation.change_rate(x, y, rng, factor=factor)
+        hidden = {key: getattr(augment, key) for key in ("stretches", "frames", "bands", "width")}
+        x = augmentation.mask(x, rng, **hidden)
+        if augment.noise:
+            x = x + augment.noise * rng.standard_normal(x.shape, np.float32)
+        return x, y
 
 
 def build(recipe: params.Recipe, store: Store, steps: int) -> keras.Model:
@@ -112,23 +138,24 @@ def schedule(recipe: params.Recipe, steps: int) -> Any:
     return recipe.learning_rate
 
 
-def augmented(side: Side, augment: params.Augment, rng: np.random.Generator) -> Side:
-    """Return a side varied at random: rate, hidden stretches and bands, noise."""
-    inputs, targets = [], []
-    for x, y in zip(side.inputs, side.targets, strict=True):
-        if augment.rate:
-            factor = (1 - augment.rate, 1 + augment.rate)
-            x, y = augmentation.change_rate(x, y, rng, factor=factor)
-        hidden = {k: getattr(augment, k) for k in ("stretches", "frames", "bands", "width")}
-        x = augmentation.mask(x, rng, **hidden)
-        if augment.noise:
-            x = x + augment.noise * rng.standard_normal(x.shape, np.float32)
-        inputs.append(x)
-        targets.append(y)
-    return Side(side.ids, inputs, targets)
+def assemble(
+    batch: batching.Batch, side: Side, variation: Variation | None
+) -> tuple[dict[str, Any], Array, Array]:
+    """Read the utterances of a batch, vary them and lay them out."""
+    inputs, targets = {}, {}
+    for k in batch.utterance:
+        x, y = side.read(k)
+        inputs[k], targets[k] = variation.apply(k, x, y) if variation else (x, y)
+    return batching.assemble(batch, inputs, targets)
 
 
-def train_epoch(model: keras.Model, side: Side, plan: list[batching.Batch], title: str) -> float:
+def train_epoch(
+    model: keras.Model,
+    side: Side,
+    plan: list[batching.Batch],
+    variation: Variation,
+    title: str,
+) -> float:
     """Make one update per batch; return the mean loss per valid frame.
 
     Raises
@@ -140,11 +167,11 @@ def train_epoch(model: keras.Model, side: Side, plan: list[batching.Batch], titl
     bar = progress(plan, unit="updates")
     bar.set_description(title)
     for batch in bar:
-        x, y, weight = batching.assemble(batch, side.inputs, side.targets)
+        x, y, weight = assemble(batch, side, variation)
         model.reset_metrics()
         loss = float(model.train_on_batch(x, y, weight))
         if not np.isfinite(loss):
-            ids = ", ".join(side.ids[i] for i in batch.utterance)
+            ids = ", ".join(side.entries[k].id for k in batch.utterance)
             raise InputError(f"the loss became {loss} on the batch of {ids}; lower learning_rate")
         valid = np.count_nonzero(weight)
         total, frames = total + loss * valid, frames + valid
@@ -156,7 +183,7 @@ def validate(model: keras.Model, side: Side, plan: list[batching.Batch]) -> floa
     """Return the mean squared error per valid frame."""
     total = frames = 0.0
     for batch in plan:
-        x, y, weight = batching.assemble(batch, side.inputs, side.targets)
+        x, y, weight = assemble(batch, side, None)
         valid = np.count_nonzero(weight)
         predicted = model.predict_on_batch(x)
         squares = np.square(predicted - y, dtype=np.float64).mean(axis=-1)
@@ -210,9 +237,10 @@ def fit(
     while len(history) < recipe.epochs and not stalled(history, recipe.patience):
         title = f"epoch {len(history) + 1}/{recipe.epochs}"
         started = time.perf_counter()
-        varied = augmented(train, recipe.augment, rng)
-        plan = batching.epoch(recipe.batching, varied.lengths, recipe.batch_size, rng)
-        loss = train_epoch(model, varied, plan, title)
+        variation = Variation(recipe.augment, len(train.entries), rng)
+        lengths = variation.lengths(train.lengths)
+        plan = batching.epoch(recipe.batching, lengths, recipe.batch_size, rng)
+        loss = train_epoch(model, train, plan, variation, title)
         seconds = time.perf_counter() - started
         error = validate(model, validation, held_out)
         if error < min((row["validation_z_mse"] for row in history), default=np.inf):
@@ -286,7 +314,7 @@ def main() -> None:
     recipe = settings.recipe
     store = Store(standardize.FOLDER, "standardize")
     store.verify()
-    train, validation = (load_side(store, s) for s in (protocols.TRAIN, protocols.VALIDATION))
+    train, validation = (Side.open(store, s) for s in (protocols.TRAIN, protocols.VALIDATION))
     where = device.choose(settings.train.device)
 
     import keras
@@ -302,7 +330,7 @@ def main() -> None:
     frames = int(train.lengths.sum())
     say(
         f"train: recipe {settings.train.recipe}, {model.count_params():,} weights on {where};"
-        f" {len(train.ids)} utterances, {frames} frames, {len(first)} updates per epoch,"
+        f" {len(train.entries)} utterances, {frames} frames, {len(first)} updates per epoch,"
         f" {batching.waste(first, train.lengths):.0%} padding"
     )
     started = time.perf_counter()

@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 
+import msgspec
 import numpy as np
 import pytest
 
-from pipeline import train
+from pipeline import params, train
 from pipeline.storage import Store
 from tests.conftest import ROOT
 from tests.pipeline.conftest import change
@@ -69,44 +70,83 @@ def test_a_killed_run_ends_with_the_weights_of_one_that_never_was(standardized):
         assert one["validation_z_mse"] == two["validation_z_mse"]
 
 
-def test_the_best_epoch_is_kept_and_the_model_tells_what_it_predicts(standardized, stage):
-    # steps so large that the last epoch is not the best
+def scripted(monkeypatch, errors):
+    """Let validation give these errors; return the weights that it was asked about."""
+    seen = []
+    script = iter(errors)
+
+    def validate(model, side, plan):
+        seen.append(model.get_weights())
+        return next(script)
+
+    monkeypatch.setattr(train, "validate", validate)
+    return seen
+
+
+def test_the_best_epoch_is_kept(standardized, stage, monkeypatch):
+    seen = scripted(monkeypatch, [0.5, 0.3, 0.4, 0.6])
+    assert stage("train").status == 0
+    for kept, best in zip(weights(), seen[1], strict=True):
+        np.testing.assert_array_equal(kept, best)
+    about = json.loads((train.FOLDER / "model.json").read_text())
+    assert about["trained_on"]["best_epoch"] == 2
+
+
+def test_training_stops_when_patience_ends(standardized, stage, monkeypatch):
     change(
         standardized / "params.yaml",
-        recipes__default__optimizer="sgd",
-        recipes__default__learning_rate=3.0,
-        recipes__default__epochs=6,
-        recipes__default__schedule="constant",
+        recipes__default__epochs=50,
+        recipes__default__patience=2,
     )
+    scripted(monkeypatch, [0.5, 0.4, 0.6, 0.3, 0.4, 0.3])
     assert stage("train").status == 0
-    rows = history()
-    errors = [float(row["validation_z_mse"]) for row in rows]
-    assert min(errors) < errors[-1]
+    assert [float(row["validation_z_mse"]) for row in history()] == [0.5, 0.4, 0.6, 0.3, 0.4, 0.3]
+
+
+def test_the_model_tells_what_it_predicts_and_how_well(standardized, stage):
+    assert stage("train").status == 0
+    errors = [float(row["validation_z_mse"]) for row in history()]
     about = json.loads((train.FOLDER / "model.json").read_text())
-    assert about["trained_on"]["best_epoch"] == 1 + int(np.argmin(errors))
     assert about["channels"] == ["TT_x", "TT_y", "LL_y", "VL_y"]
     assert len(about["statistics"]["target_scale"]) == 4
 
     from models import regressor
 
     model = regressor.load(train.FOLDER / "model.keras")
-    side = train.load_side(Store(train.standardize.FOLDER, "standardize"), "validation")
+    side = train.Side.open(Store(train.standardize.FOLDER, "standardize"), "validation")
     squares = frames = 0.0
-    for x, y in zip(side.inputs, side.targets, strict=True):
+    for x, y in map(side.read, range(len(side.entries))):
         alone = {"inputs": x[None], "resets": np.zeros((1, len(x)), bool)}
         squares += np.square(model.predict_on_batch(alone)[0] - y).mean(axis=-1).sum()
         frames += len(x)
     assert squares / frames == pytest.approx(min(errors), rel=1e-4)
 
 
+def test_a_varied_utterance_has_the_length_that_was_planned(standardized):
+    recipe = params.load().recipe
+    augment = msgspec.structs.replace(recipe.augment, rate=0.2)
+    side = train.Side.open(Store(train.standardize.FOLDER, "standardize"), "train")
+    variation = train.Variation(augment, len(side.entries), np.random.default_rng(3))
+    lengths = variation.lengths(side.lengths)
+    assert (lengths != side.lengths).any()
+    for k, length in enumerate(lengths):
+        x, y = variation.apply(k, *side.read(k))
+        assert len(x) == len(y) == length
+        again, _ = variation.apply(k, *side.read(k))
+        np.testing.assert_array_equal(x, again)
+
+
 @pytest.mark.parametrize("batching", ["pad", "bucket", "pack"])
 def test_the_loss_is_the_mean_over_valid_frames_whatever_the_batching(
     standardized, stage, batching
 ):
+    still = dict.fromkeys(("noise", "stretches", "frames", "bands", "width", "rate"), 0)
     change(
         standardized / "params.yaml",
         recipes__default__batching=batching,
         recipes__default__learning_rate=1e-9,
+        recipes__default__dropout=0.0,
+        recipes__default__augment=still,
         recipes__default__epochs=1,
     )
     assert stage("train").status == 0
@@ -114,30 +154,15 @@ def test_the_loss_is_the_mean_over_valid_frames_whatever_the_batching(
     from models import regressor
 
     model = regressor.load(train.FOLDER / "model.keras")
-    side = train.load_side(Store(train.standardize.FOLDER, "standardize"), "train")
+    side = train.Side.open(Store(train.standardize.FOLDER, "standardize"), "train")
     errors = [
         np.square(
             model.predict_on_batch({"inputs": x[None], "resets": np.zeros((1, len(x)), bool)})[0]
             - y
         ).mean(axis=-1)
-        for x, y in zip(side.inputs, side.targets, strict=True)
+        for x, y in map(side.read, range(len(side.entries)))
     ]
     assert first == pytest.approx(np.concatenate(errors).mean(), rel=1e-4)
-
-
-def test_training_stops_when_patience_ends(standardized, stage):
-    change(
-        standardized / "params.yaml",
-        recipes__default__learning_rate=20.0,
-        recipes__default__schedule="constant",
-        recipes__default__epochs=50,
-        recipes__default__patience=2,
-    )
-    outcome = stage("train")
-    errors = [float(row["validation_z_mse"]) for row in history()]
-    assert outcome.status == 0
-    assert len(errors) < 50
-    assert len(errors) == 1 + int(np.argmin(errors)) + 2
 
 
 def test_a_loss_that_is_not_finite_names_the_utterances(standardized, stage):
