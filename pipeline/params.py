@@ -85,6 +85,13 @@ class Standardize(Block, frozen=True):
     lists: dict[Literal["train", "validation", "test"], str]
 
 
+class CrossValidation(Block, frozen=True):
+    """The folds of cross-validation/dvc.yaml."""
+
+    protocol: Literal["k-fold", "leave-one-speaker-out"]
+    folds: Annotated[tuple[str, ...], Meta(min_length=2)]
+
+
 class Train(Block, frozen=True):
     """Which recipe is trained, and where."""
 
@@ -152,6 +159,7 @@ class Params(Block, frozen=True):
     extract: Extract
     layouts: dict[str, Layout]
     standardize: Standardize
+    cross_validation: CrossValidation
     train: Train
     recipes: dict[str, Recipe]
     evaluate: Evaluate
@@ -166,7 +174,10 @@ class Params(Block, frozen=True):
 Checked = TypeVar("Checked", bound=Block)
 
 
-def load(path: Path = Path("params.yaml")) -> Params:
+PATH = Path("params.yaml")
+
+
+def load(path: Path = PATH) -> Params:
     """Read and check ``params.yaml``.
 
     Raises

@@ -1,0 +1,96 @@
+"""One fold of a cross-validation: standardise, train and evaluate with its own test side.
+
+`cross-validation/dvc.yaml` calls this once per fold and then with `--aggregate`. The fold is a
+speaker's name for the protocol leave-one-speaker-out and a number for k-fold. Each runs in a folder
+of its own under data/folds, so that folds can run side by side, and leaves its figures in
+cross-validation/folds/FOLD.json.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from pipeline import evaluate, extract, params
+from pipeline.console import InputError, progress, run, say, stage_parser
+from pipeline.storage import atomic_path, read_json, write_json
+
+FOLDER = Path("data/folds")
+RESULTS = Path("cross-validation/folds")
+METRICS = Path("cross-validation/metrics.json")
+STAGES = ("standardize", "train", "evaluate")
+FIGURES = ("z_mse", "rmse_mm", "pearson_r")
+
+
+def fold_params(fold: str) -> dict[str, Any]:
+    """Return params.yaml with the protocol and the test side of a fold."""
+    settings = params.load()
+    tree: dict[str, Any] = yaml.safe_load(params.PATH.read_text(encoding="utf-8"))
+    protocol = settings.cross_validation.protocol
+    side: dict[str, Any] = {"protocol": protocol}
+    if protocol == "k-fold":
+        if not fold.isdecimal():
+            raise InputError(f"fold {fold}: k-fold counts its folds: 0, 1, ...")
+        side["fold"] = int(fold)
+    else:
+        side["speaker"] = fold
+    tree["standardize"] |= side
+    return tree
+
+
+def run_fold(fold: str) -> None:
+    """Run the stages of a fold and keep its figures."""
+    tree = fold_params(fold)
+    if not extract.FOLDER.is_dir():
+        raise InputError(f"{extract.FOLDER}: not found; run `dvc repro extract` first")
+    with atomic_path(FOLDER / fold) as part:
+        (part / "data").mkdir(parents=True)
+        for shared in (extract.FOLDER, extract.FOLDER.with_name("corpus")):
+            (part / shared).symlink_to(shared.resolve())
+        (part / params.PATH).write_text(yaml.safe_dump(tree), encoding="utf-8")
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        for name in progress(STAGES, unit="stages"):
+            command = [sys.executable, "-m", f"pipeline.{name}"]
+            if subprocess.run(command, cwd=part, env=environment).returncode:
+                raise InputError(f"fold {fold}: {name} failed; its line above says why")
+        figures = read_json(part / evaluate.METRICS, "evaluate")
+        shutil.rmtree(part / "data")  # the folds share the frames; their copies in z are the bulk
+    write_json(RESULTS / f"{fold}.json", figures)
+    test = figures["test"]
+    say(f"fold {fold}: z-MSE {test['z_mse']:.3f}, RMSE {test['rmse_mm']:.2f} mm -> {RESULTS}")
+
+
+def aggregate() -> None:
+    """Write mean and standard deviation over the folds to cross-validation/metrics.json."""
+    folds = params.load().cross_validation.folds
+    rows = [read_json(RESULTS / f"{fold}.json", "cross-validation/dvc.yaml") for fold in folds]
+    table: dict[str, Any] = {"folds": len(folds)}
+    for name in FIGURES:
+        values = np.array([row["test"][name] for row in rows], float)
+        table[name] = {"mean": float(values.mean()), "deviation": float(values.std(ddof=1))}
+    write_json(METRICS, table)
+    say(f"{len(folds)} folds: " + ", ".join(f"{k} {table[k]['mean']:.3f}" for k in FIGURES))
+
+
+def main() -> None:
+    """Run a fold, or aggregate all."""
+    parser = stage_parser(__doc__, "fold")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("fold", nargs="?", help="a speaker, or the number of a fold")
+    what.add_argument("--aggregate", action="store_true", help="mean and deviation over all folds")
+    arguments = parser.parse_args()
+    if arguments.aggregate:
+        aggregate()
+    else:
+        run_fold(arguments.fold)
+
+
+if __name__ == "__main__":
+    run(main)
