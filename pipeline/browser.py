@@ -28,11 +28,13 @@ from features.spectrogram import spectrogram
 from pipeline.palates import positions, tongue_sensors
 from pipeline.plots import midsagittal, style
 from pipeline.plots.scene import Scene
+from pipeline.plots.timeline import label_rows
 
 WAVEFORM_POINTS = 1200
 SPECTROGRAM_HOP_S = 0.005
 COUNTS_PER_MM = 100  # of the tracks, as 16-bit integers
 MISSING = -32768
+LABELS_WIDTH = 150  # mm of print that hold as many labels as the chart of an ordinary window
 PLANE = 340  # pixels, width and height of the midsagittal view
 SERIES = ("measured", "predicted")
 
@@ -102,6 +104,7 @@ def pack(scene: Scene) -> dict[str, Any]:
         "palate": [] if scene.palate is None else np.round(scene.palate, 2).tolist(),
         "corners": [np.round(corner, 2).tolist() for corner in corners],
         "phones": [[phone.start, phone.end, phone.text] for phone in scene.phones],
+        "rows": label_rows(scene.phones, len(scene.audio) / scene.sample_rate, LABELS_WIDTH),
         "tracks": {name: pack_tracks(track.values) for name, track in scene.tracks.items()},
         "outline": pack_outline(scene.audio),
         "spectrogram": pack_spectrogram(scene.audio, scene.sample_rate),
@@ -163,12 +166,12 @@ def charts() -> dict[str, Model]:
         source=source("outline", "time", "low", "high"),
         color=style.colour("measured"),
     )
-    phones = time_chart("phones", 24, time, y_range=(0, 1))
+    phones = time_chart("phones", 34, time, y_range=(0, 1))
     phones.text(
         "time",
-        0.5,
+        "height",
         "phone",
-        source=source("phones", "time", "phone"),
+        source=source("phones", "time", "height", "phone"),
         text_align="center",
         text_baseline="middle",
         text_font_size="12px",

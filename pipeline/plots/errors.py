@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -33,11 +34,11 @@ def error_cdf(rows: Rows, groups: Mapping[str, Sequence[str]]) -> Figure:
     share = np.array([row["share"] for row in rows], float)
     panels = np.atleast_1d(page.subplots(1, len(groups), sharex=True, sharey=True))
     for axes, (title, sensors) in zip(panels, groups.items(), strict=True):
-        for sensor, colour in zip(sensors, style.SERIES, strict=False):
+        for sensor, colour, dashes in zip(sensors, style.SERIES, cycle(("-", "--")), strict=False):
             distance = [row[sensor] for row in rows]
             median = float(np.interp(0.5, share, distance))
             label = f"{sensor}  {median:.2f}"
-            axes.plot(distance, share, color=colour, label=label)
+            axes.plot(distance, share, dashes, color=colour, label=label)
         axes.set_title(title)
         axes.grid(linewidth=0.3, color=style.GREY, alpha=0.5)
         axes.legend(loc="lower right", title="median (mm)", title_fontsize=6.5)

@@ -177,7 +177,7 @@ def still(
     Returns
     -------
     Figure
-        A page wide.
+        A page wide; a column wide for one panel.
     """
     time = next(iter(tracks.values())).time
     classes = phone_classes(phone.text for phone in phones)
@@ -187,7 +187,10 @@ def still(
     rows = -(-len(shown) // columns)
     low, high = extent(tracks, palate)
     width = (style.PAGE - 14) / columns - 2
-    page = style.figure(style.PAGE, 14 + rows * (5 + width * (high - low)[1] / (high - low)[0]))
+    across = style.PAGE
+    if len(shown) == 1:
+        columns, across, width = 1, style.COLUMN, style.COLUMN - 14
+    page = style.figure(across, 14 + rows * (5 + width * (high - low)[1] / (high - low)[0]))
     panels = page.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for panel in panels[len(shown) :]:
         panel.set_visible(False)
@@ -197,6 +200,9 @@ def still(
         view.show(int(np.argmin(np.abs(time - middle))))
         panel.set_title(f"[{phone.text}] {middle:.2f} s" if phone.text else f"{middle:.2f} s")
         panel.label_outer()
+        if k >= len(shown) - columns:  # nothing is shown below it
+            panel.tick_params(labelbottom=True)
+            panel.set_xlabel("forward (mm)")
     page.suptitle(title, x=0.01, ha="left", fontsize=7)
     style.name_series(page, series(tracks, palate), loc="outside upper right")
     return page

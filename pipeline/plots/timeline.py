@@ -13,7 +13,9 @@ from features.spectrogram import spectrogram
 from pipeline.plots import style
 from pipeline.utterance import Label, Tracks
 
-WAVEFORM, LABELS, SPECTROGRAM = 12, 4, 24  # mm
+WAVEFORM, LABELS, SPECTROGRAM = 12, 5, 24  # mm
+LEFT, RIGHT = 22, 15  # mm, margins of a page
+LETTER = 1.5  # mm, mean width of one of 6 points
 POINTS = 2000  # of the waveform's outline: more than a page can show
 
 
@@ -62,7 +64,8 @@ def timeline(
     heights = [WAVEFORM, LABELS, SPECTROGRAM] + [row] * len(shown)
     page, panels, behind = stack(heights)
     draw_waveform(panels[0], audio, sample_rate)
-    draw_phones(panels[1], phones)
+    seconds = max(len(audio) / sample_rate, 1e-3)
+    draw_phones(panels[1], phones, seconds)
     draw_spectrogram(panels[2], audio, sample_rate)
     for panel, channel in zip(panels[3:], shown, strict=True):
         draw_channel(panel, channel, tracks)
@@ -77,7 +80,7 @@ def timeline(
     edges = sorted({edge for phone in phones for edge in (phone.start, phone.end)})
     behind.vlines(edges, 0, 1, color=style.GREY, linewidth=0.3, alpha=0.6)
     for panel in (behind, *panels):
-        panel.set_xlim(0, max(len(audio) / sample_rate, 1e-3))
+        panel.set_xlim(0, seconds)
     behind.set_xlabel("time (s)")
     behind.set_title(title)
     style.name_series(
@@ -91,7 +94,7 @@ def stack(heights: Sequence[float]) -> tuple[Figure, list[Axes], Axes]:
 
     Margins are fixed: a layout engine would measure each of some hundred tick labels many times.
     """
-    left, right, top, bottom, gap = 21, 15, 6, 8, 2.4  # mm
+    left, right, top, bottom, gap = LEFT, RIGHT, 6, 8, 2.4  # mm
     inner = sum(heights) + gap * (len(heights) - 1)
     width, height = style.PAGE, inner + top + bottom
     page = style.figure(width, height, layout=None)
@@ -115,7 +118,7 @@ def label(panel: Axes, text: str) -> None:
     panel.annotate(
         text,
         (0, 0.5),
-        xytext=(-8.5 * style.MM * 72, 0),
+        xytext=(-9.5 * style.MM * 72, 0),
         xycoords="axes fraction",
         textcoords="offset points",
         ha="right",
@@ -138,23 +141,47 @@ def draw_waveform(panel: Axes, audio: NDArray[np.floating], sample_rate: int) ->
     label(panel, "sound")
 
 
-def draw_phones(panel: Axes, phones: Sequence[Label]) -> None:
-    """Write each phone into the middle of its stretch; one too short for its text stays empty."""
+def label_rows(phones: Sequence[Label], seconds: float, width: float) -> list[int | None]:
+    """Put labels on two rows so that no text runs into another; None where neither has room.
+
+    Parameters
+    ----------
+    phones : sequence of Label
+        In order of time.
+    seconds, width : float
+        What the axis shows, and how wide it is in mm.
+    """
+    free = [-np.inf, -np.inf]  # of each row: where its last text ends, mm
+    rows: list[int | None] = []
+    for phone in phones:
+        middle = (phone.start + phone.end) / 2 / max(seconds, 1e-9) * width
+        half = (len(phone.text) * LETTER + 0.6) / 2
+        row = next((k for k in (0, 1) if free[k] <= middle - half), None)
+        if row is not None and phone.text:
+            free[row] = middle + half
+        rows.append(row)
+    return rows
+
+
+def draw_phones(panel: Axes, phones: Sequence[Label], seconds: float) -> None:
+    """Write each phone into the middle of its stretch, on two rows where they are short."""
     panel.set_ylim(0, 1)
     panel.set_yticks([])
     panel.spines["left"].set_visible(False)
     if phones:
         label(panel, "phones")
-    for phone in phones:
-        panel.text(
-            (phone.start + phone.end) / 2,
-            0.45,
-            phone.text,
-            ha="center",
-            va="center",
-            fontsize=6,
-            clip_on=True,
-        )
+    width = style.PAGE - LEFT - RIGHT
+    for phone, row in zip(phones, label_rows(phones, seconds, width), strict=True):
+        if row is not None:
+            panel.text(
+                (phone.start + phone.end) / 2,
+                (0.75, 0.2)[row],
+                phone.text,
+                ha="center",
+                va="center",
+                fontsize=6,
+                clip_on=True,
+            )
 
 
 def draw_spectrogram(panel: Axes, audio: NDArray[np.floating], sample_rate: int) -> None:

@@ -47,8 +47,9 @@ def velocity(
     Figure
         A page wide. A movement starts and ends 20 % of the way from valley to peak.
     """
-    page, panels, behind = stack([4] + [22] * len(sensors))
-    draw_phones(panels[0], phones)
+    page, panels, behind = stack([5] + [22] * len(sensors))
+    time = next(iter(tracks.values())).time
+    draw_phones(panels[0], phones, float(time[-1]))
     edges = sorted({edge for phone in phones for edge in (phone.start, phone.end)})
     behind.vlines(edges, 0, 1, color=style.GREY, linewidth=0.3, alpha=0.6)
     for panel, sensor in zip(panels[1:], sensors, strict=True):
@@ -69,9 +70,8 @@ def velocity(
                 )
         panel.set_ylim(0, None)
         label(panel, f"{sensor}\n(mm/s)")
-    time = next(iter(tracks.values())).time
     for panel in (behind, *panels):
-        panel.set_xlim(time[0], time[-1] if len(time) > 1 else time[0] + 0.01)
+        panel.set_xlim(0, max(float(time[-1]), 0.01))
     behind.set_xlabel(
         "time (s)      ▷ onset, ○ peak, ◁ end of a movement: 20 % of the way up to its peak"
     )

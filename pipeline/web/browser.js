@@ -68,9 +68,11 @@
 
   function drawPhones() {
     const phones = utterance.phones;
+    const written = phones.filter((_, k) => utterance.rows[k] !== null);
     fill("phones", {
-      time: phones.map(([start, end]) => (start + end) / 2),
-      phone: phones.map(([, , text]) => text),
+      time: written.map(([start, end]) => (start + end) / 2),
+      height: utterance.rows.filter((row) => row !== null).map((row) => row ? 0.2 : 0.75),
+      phone: written.map(([, , text]) => text),
     });
     const edges = [...new Set(phones.flatMap(([start, end]) => [start, end]))];
     for (const chart of TIME_CHARTS) fill(`${chart} edges`, { time: edges });

@@ -1,0 +1,129 @@
+"""Show utterances of any corpus as they were measured, no model needed.
+
+For each utterance: sound, spectrogram, labels and trajectories, the midsagittal view still and
+moving, speed with landmarks; and one page, index.html, to browse them all. The corpus is that of
+params.yaml unless the options say otherwise::
+
+    python -m pipeline.view --reader xrmb --path ../shared/data/xrmb --output reports/view
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from features import articulation
+from features.frames import frame_count, frame_times
+from features.tract_variables import estimate_palate
+from pipeline import browser, corpora, inspection, params
+from pipeline.console import InputError, UsageError, progress, run, say, stage_parser, warn
+from pipeline.palates import Array, positions, tongue_sensors
+from pipeline.plots import scene as scenes
+from pipeline.plots import style
+from pipeline.plots.scene import Scene
+from pipeline.storage import write_text
+from pipeline.utterance import Tracks, Utterance
+
+
+def on_grid(utterance: Utterance, settings: params.Extract) -> Tracks:
+    """Return the tracks repaired, smoothed and on the frame grid, as `pipeline.extract` has them.
+
+    Raises
+    ------
+    InputError
+        Where a sensor is missing for too long, or the tracks do not cover the sound.
+    """
+    tracks = utterance.tracks
+    known = np.isfinite(tracks.values).any(axis=0)
+    channels = tuple(np.array(tracks.channels)[known])
+    if utterance.audio is None:
+        frames = int(tracks.time[-1] * 100) + 1
+    else:
+        frames = frame_count(len(utterance.audio), utterance.sample_rate)
+    try:
+        first, values = articulation.onto_grid(
+            tracks.time, tracks.values[:, known], settings.cutoff_hz, settings.max_gap_s, frames
+        )
+    except ValueError as error:
+        raise InputError(f"{utterance.id}: {error}") from None
+    return Tracks(frame_times(len(values), first), values, channels)
+
+
+def scene_of(utterance: Utterance, tracks: Tracks, palate: Array | None) -> Scene:
+    """Return what the pictures of an utterance show."""
+    return Scene(
+        utterance.id,
+        {"measured": tracks},
+        utterance.audio,
+        utterance.sample_rate,
+        utterance.phones,
+        palate,
+        utterance.speaker,
+        utterance.style,
+    )
+
+
+def read(settings: params.Params, count: int) -> Iterator[tuple[Utterance, Tracks]]:
+    """Yield the first utterances of a corpus that can be used; a line says why one cannot."""
+    reader = corpora.reader(settings.corpus.reader)
+    if settings.corpus.path is None:
+        raise UsageError("corpus.path: no folder given; say --path FOLDER")
+    folder = Path(settings.corpus.path)
+    corpus = inspection.with_names(settings.corpus, folder)
+    for item in islice(reader.find(folder, corpus), count):
+        try:
+            utterance = reader.read(item, corpus)
+            yield utterance, on_grid(utterance, settings.extract)
+        except InputError as error:
+            warn(f"refused {error}")
+
+
+def palates_of(shown: list[tuple[Utterance, Tracks]]) -> dict[str, Array]:
+    """Return the palate of each speaker, estimated from the utterances that are shown."""
+    tongue = defaultdict(list)
+    for utterance, tracks in shown:
+        if sensors := tongue_sensors(tracks.channels):
+            places = positions(tracks.values, tracks.channels, sensors)
+            tongue[utterance.speaker].append(places.reshape(-1, 2))
+    return {speaker: estimate_palate(np.concatenate(own)) for speaker, own in tongue.items()}
+
+
+def main() -> None:
+    """Run the command."""
+    parser = stage_parser(__doc__, "view")
+    parser.add_argument("--reader", help="the kind of corpus: a name of pipeline/corpora")
+    parser.add_argument("--path", help="its folder")
+    parser.add_argument("--utterances", type=int, default=10, help="how many; default 10")
+    parser.add_argument("--output", type=Path, default=Path("reports/view"), help="where to")
+    arguments = parser.parse_args()
+    settings = params.load()
+    chosen = {key: getattr(arguments, key) for key in ("reader", "path") if getattr(arguments, key)}
+    settings = msgspec.structs.replace(
+        settings, corpus=msgspec.structs.replace(settings.corpus, **chosen)
+    )
+    shown = list(read(settings, arguments.utterances))
+    if not shown:
+        raise InputError(f"{settings.corpus.path}: no utterance that can be shown")
+    known = palates_of(shown)
+    packed = []
+    for utterance, tracks in progress(shown, unit="utterances"):
+        scene = scene_of(utterance, tracks, known.get(utterance.speaker))
+        folder = arguments.output / utterance.id
+        for name, figure in scenes.pictures(scene, tracks.channels[0]):
+            style.save(figure, folder / name)
+        scenes.animate(scene, folder / "midsagittal")
+        if scene.audio is not None:
+            packed.append(browser.pack(scene))
+    if packed:
+        title = f"{settings.corpus.reader}: as measured"
+        write_text(arguments.output / "index.html", browser.page(title, packed))
+    say(f"view: {len(shown)} utterances -> {arguments.output}")
+
+
+if __name__ == "__main__":
+    run(main)
