@@ -104,7 +104,8 @@ def test_film_has_picture_and_sound_of_the_same_length(both, tmp_path):
 
 def test_every_picture_of_a_scene_is_readable(both):
     few = {
-        name: Tracks(track.time, track.values[:, :10], CHANNELS[:10]) for name, track in both.items()
+        name: Tracks(track.time, track.values[:, :10], CHANNELS[:10])
+        for name, track in both.items()
     }
     scene = Scene("u1", few, SOUND, 16_000, PHONES, PALATE)
     for name, figure in pictures(scene, "TT_y"):
