@@ -109,9 +109,12 @@ def told(job: Job, results: list[Result]) -> Iterator[None]:
     """Make what is wrong with a sound its result, one line that names it."""
     try:
         yield
-    except (ValueError, OSError) as error:
-        line = f"{job.audio}: {' '.join(str(error).split())}"
+    except OSError as error:
+        place = error.filename or job.stem
+        line = f"{job.audio}: {place}: {error.strerror}; choose another --output"
         results.append(Result(job.audio, error=line))
+    except ValueError as error:
+        results.append(Result(job.audio, error=f"{job.audio}: {' '.join(str(error).split())}"))
     except InputError as error:
         results.append(Result(job.audio, error=str(error)))
 

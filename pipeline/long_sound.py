@@ -19,7 +19,7 @@ from pipeline.predictor import Predictor
 
 WINDOW = 3000  # frames of which a window is believed
 CONTEXT = 500  # frames before and after them that it hears as well
-LANES = 8  # windows at once
+LANES = 4  # windows at once
 PIECE = 1000  # frames that a network of one direction hears at once
 
 Array = NDArray[np.float32]
