@@ -64,9 +64,9 @@ def pack_outline(sound: NDArray[np.float32]) -> str:
 def pack_spectrogram(sound: NDArray[np.float32], rate: int) -> dict[str, Any]:
     """Return a spectrogram as a grey PNG, and how far it reaches in s and kHz."""
     time, frequency, level = spectrogram(sound, rate, hop_s=SPECTROGRAM_HOP_S)
-    grey = np.round(255 * (1 - level[::-1])).astype(np.uint8)  # the top row is the highest
+    steps = np.round(15 * level[::-1]).astype(np.uint8)  # the top row is the highest frequency
     file = io.BytesIO()
-    Image.fromarray(grey).quantize(16).save(file, "PNG", optimize=True)
+    Image.fromarray(255 - 17 * steps).save(file, "PNG", optimize=True)
     hop = float(time[1]) if len(time) > 1 else SPECTROGRAM_HOP_S
     return {
         "picture": base64_of(file.getvalue()),

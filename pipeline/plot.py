@@ -27,6 +27,7 @@ from pipeline.storage import Entry, Store, write_text
 from pipeline.utterance import Label, Tracks
 
 FOLDER = Path("reports/plots")
+PAGES = Path("reports/pages")
 Rows = dict[str, dict[str, Any]]
 QUANTITIES = {"rmse_mm": "RMSE (mm)", "pearson_r": "Pearson's r"}
 
@@ -113,11 +114,8 @@ def of_test_side(predictions: Predictions) -> Iterator[tuple[str, Figure]]:
         yield "tract_variables", curves.comparison(runs, QUANTITIES)
 
 
-def main() -> None:
-    """Run the stage."""
-    stage_parser(__doc__, "plot").parse_args()
-    settings = params.load().plot
-    predictions = Predictions(Store(evaluate.PREDICTIONS, "evaluate"))
+def draw_pictures(predictions: Predictions, settings: params.Plot) -> None:
+    """Draw everything that the stage draws."""
     entry = chosen(predictions, settings.utterance)
     channels = predictions.channels[predictions.positions]
     if settings.track >= len(channels):
@@ -138,6 +136,41 @@ def main() -> None:
         write_text(FOLDER / "utterance.html", browser.page(scene.id, [browser.pack(scene)]))
         count += 1
     say(f"plot: {count} pictures -> {FOLDER}")
+
+
+def draw_pages(
+    predictions: Predictions, ids: Sequence[str], channels: Sequence[str], folder: Path, dpi: int
+) -> None:
+    """Draw a page for each of these test utterances, or for all, with these channels, or all."""
+    known = {entry.id: entry for entry in predictions.entries}
+    if unknown := [name for name in ids if name not in known]:
+        raise UsageError(f"no test utterance {', '.join(unknown)} among {', '.join(known)}")
+    for name in progress(list(ids) or list(known), unit="pages"):
+        scene = scene_of(predictions, known[name], {})
+        try:
+            figure = scenes.page(scene, channels or None)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        style.save(figure, folder / name, dpi)
+    say(f"plot: {len(ids) or len(known)} pages -> {folder}")
+
+
+def main() -> None:
+    """Run the stage."""
+    parser = stage_parser(__doc__, "plot")
+    pages = parser.add_argument_group("pages of test utterances in place of the stage's pictures")
+    pages.add_argument("--pages", nargs="*", metavar="ID", help="of these utterances; none: all")
+    pages.add_argument("--channels", nargs="+", default=[], help="such as TT_y LL_y; default: all")
+    pages.add_argument("--output", type=Path, default=PAGES, help=f"folder; default: {PAGES}")
+    pages.add_argument("--dpi", type=int, default=300, help="of the PNG; default: 300")
+    arguments = parser.parse_args()
+    predictions = Predictions(Store(evaluate.PREDICTIONS, "evaluate"))
+    if arguments.pages is None:
+        draw_pictures(predictions, params.load().plot)
+    else:
+        draw_pages(
+            predictions, arguments.pages, arguments.channels, arguments.output, arguments.dpi
+        )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,6 +73,27 @@ def scores(tracks: dict[str, Tracks]) -> dict[str, str]:
     }
 
 
+def page(scene: Scene, channels: Sequence[str] | None = None) -> Figure:
+    """Draw sound, labels, spectrogram and the tracks of some channels on one time axis.
+
+    Raises
+    ------
+    ValueError
+        For an utterance without sound, or a channel that it lacks.
+    """
+    if scene.audio is None:
+        raise ValueError(f"{scene.id}: no sound to draw")
+    return timeline(
+        scene.audio,
+        scene.sample_rate,
+        scene.tracks,
+        phones=scene.phones,
+        channels=channels,
+        scores={name: text.replace(", ", "\n") for name, text in scene.scores.items()},
+        title=scene.id,
+    )
+
+
 def pictures(scene: Scene, channel: str) -> Iterator[tuple[str, Figure]]:
     """Yield name and figure of every still picture of one utterance.
 
@@ -87,17 +108,7 @@ def pictures(scene: Scene, channel: str) -> Iterator[tuple[str, Figure]]:
     yield "track", articulators.one_track(scene.tracks, channel, score=score, **about)
     yield "tracks", articulators.all_tracks(scene.tracks, scene.scores, **about)
     if scene.audio is not None:
-        yield (
-            "timeline",
-            timeline(
-                scene.audio,
-                scene.sample_rate,
-                scene.tracks,
-                phones=scene.phones,
-                scores={name: text.replace(", ", "\n") for name, text in scene.scores.items()},
-                **about,
-            ),
-        )
+        yield "timeline", page(scene)
     if scene.points:
         yield "midsagittal", midsagittal.still(scene.tracks, scene.phones, scene.palate, **about)
         found = ([name for name in names if name in scene.points] for names in FAST)

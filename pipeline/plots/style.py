@@ -58,7 +58,6 @@ AXES = {"x": "forward", "y": "height", "z": "lateral"}
 
 RC: Any = {
     "figure.dpi": 150,
-    "savefig.dpi": 300,
     "font.family": "DejaVu Sans",
     "font.size": 7,
     "axes.titlesize": 7,
@@ -93,11 +92,11 @@ def figure(
     return Figure(figsize=(width * MM, height * MM), layout=layout)
 
 
-def save(drawn: Figure, stem: Path) -> None:
+def save(drawn: Figure, stem: Path, dpi: int = 300) -> None:
     """Write ``STEM.png`` and, for print, ``STEM.pdf``; the same figure gives the same bytes."""
     for suffix, about in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
         with atomic_path(stem.with_name(stem.name + suffix)) as part:
-            drawn.savefig(part, format=suffix[1:], metadata=about)
+            drawn.savefig(part, format=suffix[1:], metadata=about, dpi=dpi)
 
 
 def colour(series: str) -> str:

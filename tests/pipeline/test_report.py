@@ -3,12 +3,14 @@
 import json
 import shutil
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline import browser, evaluate, report
 from pipeline.plots.scene import Scene
+from pipeline.storage import Store
 from pipeline.utterance import Label
 from tests.pipeline.conftest import change
 from tests.pipeline.test_evaluate import echo, standardized
@@ -265,6 +267,12 @@ def test_report_of_the_stages_shows_every_part(standardized, stage, echo, driver
     assert page.run("document.querySelectorAll('#table-tracks tbody tr').length") == 4
     assert [entry for entry in driver.get_log("browser") if entry["level"] != "INFO"] == []
     assert report.PAGE.stat().st_size < 20e6
+    test = [entry.id for entry in Store(evaluate.PREDICTIONS, "evaluate").entries]
+    outcome = stage("plot", "--pages", test[2], "--channels", "VL_y", "--output", "pages")
+    assert outcome.status == 0, outcome.err
+    assert {path.name for path in Path("pages").iterdir()} == {f"{test[2]}.png", f"{test[2]}.pdf"}
+    refused = stage("plot", "--pages", "nobody")
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
     monkeypatch.setattr(report, "LIMIT", 1)
     assert "1 of 4 test utterances" in stage("report").out
 
