@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,27 @@ def estimate(frames: Store) -> dict[str, Array]:
     """Return the palate [P, 2] of every speaker of data/frames, mm; none without a tongue."""
     channels = frames.about["channels"]
     sensors = tongue_sensors(channels)
-    if not sensors:
-        return {}
     tongue = defaultdict(list)
-    for entry in frames.entries:
-        places = positions(frames.frames(entry, "targets"), channels, sensors)
-        tongue[entry.about["speaker"]].append(places.reshape(-1, 2))
-    return {speaker: estimate_palate(np.concatenate(own)) for speaker, own in tongue.items()}
+    for entry in frames.entries if sensors else ():
+        tongue[entry.about["speaker"]].append(
+            positions(frames.frames(entry, "targets"), channels, sensors)
+        )
+    return of_speakers(tongue)
+
+
+def of_speakers(tongue: Mapping[str, Sequence[Array]]) -> dict[str, Array]:
+    """Return the palate [P, 2] of every speaker whose tongue moved, mm.
+
+    Parameters
+    ----------
+    tongue : mapping of str to sequence of float [T, sensors, 2]
+        Forward and height of the points on the tongue, utterance by utterance.
+    """
+    found: dict[str, Array] = {}
+    for speaker, places in tongue.items():
+        with suppress(ValueError):  # it stood still: there is nothing to tell
+            found[speaker] = estimate_palate(np.concatenate([x.reshape(-1, 2) for x in places]))
+    return found
 
 
 def rows(palates: Mapping[str, Array]) -> list[dict[str, str | float]]:

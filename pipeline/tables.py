@@ -45,6 +45,8 @@ NAMES = {
     "class",
 }
 
+UNKNOWN_PALATE = np.full((2, 2), np.nan)
+
 Row = dict[str, Any]
 Array = NDArray[np.floating]
 
@@ -265,14 +267,12 @@ def error_cdf(predictions: Predictions) -> list[Row]:
 def tract_variables(predictions: Predictions, palates: Mapping[str, Array]) -> list[Row]:
     """Return a row per tract variable: RMSE and r per utterance, averaged, with intervals.
 
-    An utterance whose speaker has no palate is left out.
+    What the tongue does has no value for a speaker without a palate.
     """
     channels = predictions.channels[predictions.positions]
     scores: dict[str, dict[str, list[Array]]] = defaultdict(lambda: defaultdict(list))
     for entry in predictions.entries:
-        palate = palates.get(entry.about["speaker"])
-        if palate is None:
-            continue
+        palate = palates.get(entry.about["speaker"], UNKNOWN_PALATE)
         measured, predicted, ridge = (
             variables.tract_variables(predictions.mm(entry, source), channels, palate)
             for source in ("measured", "predicted", "ridge")

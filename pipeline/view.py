@@ -19,10 +19,9 @@ import numpy as np
 
 from features import articulation
 from features.frames import frame_count, frame_times
-from features.tract_variables import estimate_palate
 from pipeline import browser, corpora, inspection, params
 from pipeline.console import InputError, UsageError, progress, run, say, stage_parser, warn
-from pipeline.palates import Array, positions, tongue_sensors
+from pipeline.palates import Array, of_speakers, positions, tongue_sensors
 from pipeline.plots import scene as scenes
 from pipeline.plots import style
 from pipeline.plots.scene import Scene
@@ -89,8 +88,8 @@ def palates_of(shown: list[tuple[Utterance, Tracks]]) -> dict[str, Array]:
     for utterance, tracks in shown:
         if sensors := tongue_sensors(tracks.channels):
             places = positions(tracks.values, tracks.channels, sensors)
-            tongue[utterance.speaker].append(places.reshape(-1, 2))
-    return {speaker: estimate_palate(np.concatenate(own)) for speaker, own in tongue.items()}
+            tongue[utterance.speaker].append(places)
+    return of_speakers(tongue)
 
 
 def main() -> None:

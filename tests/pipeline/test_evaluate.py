@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_squared_error, root_mean_squared_error
 
 from features.ridge import stack_frames
-from pipeline import evaluate, scores, standardize, tables
+from pipeline import evaluate, palates, scores, standardize, tables
 from pipeline.storage import Store, StoreWriter
 from tests.pipeline.conftest import change
 
@@ -195,3 +195,31 @@ def test_deltas_count_in_the_trained_error_alone(standardized, stage, echo):
     assert delta["z_mse"]
     assert not delta["rmse_mm"]
     assert [row["sensor"] for row in rows("sensors")] == ["TT"]
+
+
+def test_lips_have_tract_variables_without_a_palate(tmp_path):
+    rng = np.random.default_rng(4)
+    channels = ["UL_x", "UL_y", "LL_x", "LL_y", "TT_x", "TT_y"]
+    columns = dict.fromkeys(("measured", "predicted", "ridge"), 6)
+    about = {"speaker": "S", "style": "", "phones": [], "start_s": 0.0}
+    with StoreWriter(tmp_path / "p", columns, {"channels": channels, "deltas": 0}) as writer:
+        for k in range(3):
+            x = rng.normal(size=(40, 6))
+            arrays = {"measured": x, "predicted": x + np.eye(6)[1] * 2, "ridge": 0 * x}
+            writer.add(
+                f"u{k}", arrays, **about, target_mean=[0, 40, 0, 0, 0, 0], target_scale=[1] * 6
+            )
+    found = scores.Predictions(Store(tmp_path / "p", "evaluate"))
+    figures = {row["variable"]: row for row in tables.tract_variables(found, {})}
+    assert figures["LA"]["rmse_mm"] == pytest.approx(2, rel=0.01)
+    assert figures["LP"]["rmse_mm"] == pytest.approx(0, abs=1e-6)
+    assert np.isnan(figures["TTCD"]["rmse_mm"])
+    assert tables.parse(tables.to_csv([])) == []
+
+
+def test_a_tongue_that_stands_still_has_no_palate():
+    assert palates.of_speakers({"S": [np.ones((5, 2, 2))], "T": [np.empty((0, 2, 2))]}) == {}
+    moving = np.random.default_rng(5).normal(size=(50, 3, 2))
+    found = palates.of_speakers({"S": [moving]})
+    again = palates.from_rows(tables.parse(tables.to_csv(palates.rows(found))))
+    np.testing.assert_allclose(again["S"], found["S"], rtol=1e-5)
