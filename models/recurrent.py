@@ -261,7 +261,7 @@ class Recurrent(keras.layers.Layer):
         """Set the kept state to zero."""
         if self.stateful and self.built:
             for variable in self.states:
-                variable.assign(ops.zeros_like(variable))
+                variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     reset_states = reset_state
 
