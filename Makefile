@@ -23,6 +23,7 @@ test: .venv/dev debian
 
 bench: .venv/dev
 	python -m benchmarks.recurrent
+	python -m benchmarks.predict
 
 tutorials: .venv/run
 	@python -m examples.lstm_step_by_step

@@ -28,7 +28,7 @@ from pipeline.predictor import Predictor
 from pipeline.storage import atomic_path, checksum
 from pipeline.utterance import Tracks
 
-LONG_S = 300.0  # a longer sound is predicted piece by piece and has no picture
+LONG_S = 60.0  # a longer sound is predicted piece by piece and has no picture
 PICTURE_DPI = 150
 
 
@@ -210,13 +210,15 @@ class Sound:
         return Result(self.job.audio, self.job.seconds, frames, files, self.note())
 
     def note(self) -> str:
-        """Return in words what was done to a sound that is not 16 kHz and one channel."""
+        """Return in words what was done to a sound that is not short, 16 kHz and one channel."""
         header = self.job.header
         parts = [f"{header.channels} channels averaged"] * (header.channels > 1)
         if header.sample_rate != SAMPLE_RATE:
             parts.append(f"{header.sample_rate} Hz resampled to {SAMPLE_RATE}")
         if header.sample_rate < SAMPLE_RATE:
             parts.append(f"nothing above {header.sample_rate // 2} Hz to predict from")
+        if self.job.seconds > LONG_S and (self.settings.plot or self.settings.animate):
+            parts.append(f"no picture of more than {LONG_S:g} s")
         return f" ({', '.join(parts)})" if parts else ""
 
     def draw(self, tracks: Tracks) -> None:

@@ -86,6 +86,7 @@ def test_the_command_predicts_a_long_file_piece_by_piece(
     outcome = stage(*arguments[:-1], "--output", "out", "--format", form)
     assert outcome.status == 0
     assert "3001 frames" in outcome.out
+    assert "no picture of more than 10 s" in outcome.out
     assert not (tmp_path / "out" / "a.png").exists()
     pieces, whole = (track_csv.read(tmp_path / p) for p in ("out/a.csv", "whole.csv"))
     np.testing.assert_array_equal(pieces.time, whole.time)
