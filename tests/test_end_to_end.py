@@ -66,9 +66,15 @@ def test_repro_predict_and_the_same_figures_twice(checkout):
     assert f"{figures['test']['z_mse']:.3f}" in summary.stdout
 
     predicted = call(checkout, sys.executable, "-m", "pipeline.predict", "recordings/u00.wav")
+    assert predicted.returncode == 1  # the measured tracks are in its way
+    assert "u00.csv: exists and is no prediction" in predicted.stderr
+    shutil.copy(checkout / "recordings" / "u00.wav", checkout / "audio.wav")
+    predicted = call(checkout, sys.executable, "-m", "pipeline.predict", "audio.wav")
     assert predicted.returncode == 0, predicted.stderr
-    made = [p for p in (checkout / "recordings").iterdir() if p.name.startswith("u00")]
-    assert any(p.suffix == ".png" for p in made)
+    header, *rows = (checkout / "audio.csv").read_text().splitlines()
+    assert header == "time_s,TT_x,TT_y,LL_y,VL_y"
+    assert rows[1].startswith("0.01")
+    assert (checkout / "audio.png").stat().st_size > 10_000
 
     before = metrics.read_bytes()
     forced = call(checkout, "dvc", "repro", "--force", "--single-item", "train")

