@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features import metrics
+from features import metrics, ridge
 from features.frames import FRAME_RATE
-from features.ridge import StackedRidge
-from pipeline import extract, palates, params, protocols, standardize, tables, train
+from pipeline import device, extract, palates, params, protocols, standardize, tables, train
 from pipeline.console import InputError, progress, run, say, stage_parser
 from pipeline.scores import FIGURES, Predictions, Scored, over_frames
 from pipeline.storage import Store, StoreWriter, write_json, write_text
@@ -32,11 +31,12 @@ Array = NDArray[np.float32]
 
 def predict(inputs: Sequence[Array]) -> Iterator[tuple[int, Array]]:
     """Yield index and prediction [T, tracks] of every utterance [T, features], shortest first."""
-    from models import batching, regressor  # TensorFlow takes seconds to import
-
     path = train.FOLDER / "model.keras"
     if not path.is_file():
         raise InputError(f"{path}: not found; run `dvc repro train` first")
+    device.choose("auto")
+    from models import batching, regressor  # TensorFlow takes seconds to import
+
     model = regressor.load(path)
     lengths = np.array([len(x) for x in inputs])
     nothing = [np.zeros((length, 0), np.float32) for length in lengths]
@@ -50,13 +50,11 @@ def predict(inputs: Sequence[Array]) -> Iterator[tuple[int, Array]]:
             yield int(member), y[lane, : lengths[member]]
 
 
-def fit_ridge(store: Store, settings: params.Evaluate) -> StackedRidge:
-    """Fit the linear floor to the training utterances."""
-    floor = StackedRidge(settings.context, settings.ridge)
+def training_side(store: Store) -> Iterator[tuple[Array, Array]]:
+    """Yield inputs and targets of every training utterance."""
     for entry in progress(store.entries, unit="utterances"):
         if entry.about["split"] == protocols.TRAIN:
-            floor.partial_fit(store.frames(entry, "inputs"), store.frames(entry, "targets"))
-    return floor.solve()
+            yield store.frames(entry, "inputs"), store.frames(entry, "targets")
 
 
 def write_predictions(store: Store, settings: params.Evaluate) -> None:
@@ -73,7 +71,7 @@ def write_predictions(store: Store, settings: params.Evaluate) -> None:
     entries = [store.entries[k] for k in test]
     inputs = [store.frames(entry, "inputs") for entry in entries]
     predicted = dict(progress(predict(inputs), total=len(inputs), unit="utterances"))
-    floor = fit_ridge(store, settings)
+    floor = ridge.fit(training_side(store), settings.context, settings.ridge)
     statistics = standardize.load_statistics()
     columns = dict.fromkeys(("measured", "predicted", "ridge"), store.columns["targets"])
     with StoreWriter(PREDICTIONS, columns, store.about) as writer:
@@ -81,7 +79,7 @@ def write_predictions(store: Store, settings: params.Evaluate) -> None:
             arrays = {
                 "measured": store.frames(entry, "targets"),
                 "predicted": predicted[k],
-                "ridge": floor.predict(inputs[k]),
+                "ridge": floor.predict(ridge.stack_frames(inputs[k], settings.context)),
             }
             own = {key: statistics[key][row].tolist() for key in ("target_mean", "target_scale")}
             writer.add(entry.id, arrays, **entry.about | own)
