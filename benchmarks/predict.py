@@ -54,10 +54,10 @@ from models import regressor
 from pipeline import predictor
 from pipeline.formats import audio, track_csv
 from pipeline.utterance import Tracks
-sound, out = map(Path, sys.argv[1:])
-about = predictor.read_about(Path("trained/model.json"))
+sound, out, trained = map(Path, sys.argv[1:])
+about = predictor.read_about(trained / "model.json")
 x = Standardizer().fit_transform(mfcc(*audio.read(sound)))
-model = regressor.load(Path("trained/model.keras"))
+model = regressor.load(trained / "model.keras")
 z = model.predict_on_batch({"inputs": x[None], "resets": np.zeros((1, len(x)), bool)})[0]
 values = z * about.statistics.target_scale + about.statistics.target_mean
 track_csv.write(out / "sound.csv", Tracks(np.arange(len(z)) / 100, values, about.channels))
@@ -104,16 +104,16 @@ def in_turn(commands: Mapping[str, list[str]], rounds: int) -> dict[str, float]:
     return {name: median(seconds) for name, seconds in taken.items()}
 
 
-def start_up(folder: Path, rounds: int) -> dict[str, float]:
+def start_up(folder: Path, trained: str, rounds: int) -> dict[str, float]:
     """Return seconds from the start of a process to its end, for 4 s of sound."""
     sound, out = str(folder / "sound.wav"), str(folder / "out")
     audio.write(Path(sound), noise(4), SAMPLE_RATE)
     Path(out).mkdir()
-    command = ["-m", "pipeline.predict", sound, "--output", out]
+    command = ["-m", "pipeline.predict", sound, "--output", out, "--model", trained]
     commands = {
         "to CSV": [*command, "--no-plot"],
         "with the picture": command,
-        "to CSV through TensorFlow": ["-c", TENSORFLOW, sound, out],
+        "to CSV through TensorFlow": ["-c", TENSORFLOW, sound, out, trained],
     }
     in_turn(commands, 1)  # files into the cache of the system
     return in_turn(commands, rounds)
@@ -124,23 +124,24 @@ def read_and_analyse(paths: list[Path]) -> int:
     return sum(len(mfcc(*audio.read(path))) for path in paths)
 
 
-def many(folder: Path, count: int, rounds: int) -> dict[str, float]:
+def many(folder: Path, trained: str, count: int, rounds: int) -> dict[str, float]:
     """Return how many times real time sounds of usual lengths are predicted on all cores."""
     lengths = np.random.default_rng(1).uniform(1, 12, count)
     for k, seconds in enumerate(lengths):
         audio.write(folder / "many" / f"{k:05d}.wav", noise(seconds, k), SAMPLE_RATE)
     sounds = str(folder / "many")
+    output = str(folder / "predicted")
     commands = {
-        "predict": ["-m", "pipeline.predict", sounds, "--output", str(folder / "predicted")],
+        "predict": ["-m", "pipeline.predict", sounds, "--output", output, "--model", trained],
         "floor: reading and features": ["-c", FLOOR, sounds],
     }
     taken = in_turn(commands, rounds)
     return {name: float(lengths.sum()) / seconds for name, seconds in taken.items()}
 
 
-def network_alone(frames: int = 300, batch: int = 16) -> float:
-    """Return how many times real time the network of trained/ runs on one core."""
-    model = Predictor.load(threads=1)
+def network_alone(trained: str, frames: int = 300, batch: int = 16) -> float:
+    """Return how many times real time the network itself runs on one core."""
+    model = Predictor.load(trained, threads=1)
     x = list(np.random.default_rng(0).normal(size=(batch, frames, WIDTH)).astype(np.float32))
     model.run(x)
     taken = []
@@ -151,14 +152,14 @@ def network_alone(frames: int = 300, batch: int = 16) -> float:
     return batch * frames / FRAME_RATE / median(taken)
 
 
-def hours(folder: Path, number: float) -> dict[str, float]:
+def hours(folder: Path, trained: str, number: float) -> dict[str, float]:
     """Return speed and highest memory, in GB, of one sound of some hours."""
     path = folder / "long.wav"
     with soundfile.SoundFile(path, "w", SAMPLE_RATE, 1, "PCM_16") as file:
         for minute in range(round(60 * number)):
             file.write(noise(60, minute))
-    command = ["-m", "pipeline.predict", str(path), "--output", str(folder / "long")]
-    seconds, memory = timed(command)
+    options = ["--output", str(folder / "long"), "--model", trained]
+    seconds, memory = timed(["-m", "pipeline.predict", str(path), *options])
     return {"x real time": 3600 * number / seconds, "highest memory": memory}
 
 
@@ -195,6 +196,7 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.predict", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--model", default="trained", help="trained folder; default %(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="default %(default)s")
     parser.add_argument("--sounds", type=int, default=400, help="default %(default)s")
     parser.add_argument("--hours", type=float, default=0.5, help="default %(default)s")
@@ -202,10 +204,12 @@ def main() -> None:
     result: dict[str, Any] = {"machine": machine()}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        result["start-up, s"] = start_up(folder, options.rounds)
-        result["many, x real time"] = many(folder, options.sounds, max(1, options.rounds // 2))
-        result["many, x real time"]["network alone, one core"] = network_alone()
-        result[f"{options.hours:g} hours"] = hours(folder, options.hours)
+        result["start-up, s"] = start_up(folder, options.model, options.rounds)
+        result["many, x real time"] = many(
+            folder, options.model, options.sounds, max(1, options.rounds // 2)
+        )
+        result["many, x real time"]["network alone, one core"] = network_alone(options.model)
+        result[f"{options.hours:g} hours"] = hours(folder, options.model, options.hours)
     result["live, ms per frame"] = live()
     result["machine"]["load after"] = os.getloadavg()[0]
     for title, rows in list(result.items())[1:]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -244,8 +245,15 @@ class Sound:
         midsagittal.animate(path, self.samples, rate, {"predicted": tracks})
 
     def predict_long(self) -> Result:
-        """Predict piece by piece; CSV alone is also written piece by piece."""
-        blocks = self.long_tracks()
+        """Predict piece by piece and tell in the result what there was to warn of."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            result = self.write_long(self.long_tracks())
+        notes = {str(warning.message) for warning in caught}
+        return replace(result, note="".join([result.note, *(f" ({note})" for note in notes)]))
+
+    def write_long(self, blocks: Iterator[Tracks]) -> Result:
+        """Write tracks that come piece by piece; CSV alone is also written piece by piece."""
         if self.settings.formats == ("csv",):
             path = outputs.beside(self.job.stem, outputs.FORMATS["csv"].suffix)
             return self.finish(track_csv.write_blocks(path, blocks))

@@ -275,6 +275,8 @@ class Predictor:
 
     def tracks(self, z: Array, first: int = 0, *, standardized: bool = False) -> Tracks:
         """Return in mm the tracks given in z, float32 [T, channels], from frame ``first`` on."""
+        if not np.isfinite(z).all():
+            raise ValueError("the network gives values that are not finite; train it again")
         values = z * self._scale + self._mean
         channels = self.about.channels
         if standardized:

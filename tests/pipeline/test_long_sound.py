@@ -72,6 +72,18 @@ def test_overlapping_windows_give_the_whole_to_a_thousandth_of_a_deviation(
     np.testing.assert_allclose(np.concatenate(pieces), whole, rtol=0, atol=1e-3)
 
 
+def test_windows_that_do_not_meet_are_said_to(folders, sound, monkeypatch, tmp_path, stage):
+    audio.write(tmp_path / "a.wav", sound, RATE)
+    command = ["predict", str(tmp_path / "a.wav"), "--model", str(folders / "both_ways")]
+    monkeypatch.setattr("pipeline.batch.LONG_S", 10)
+    monkeypatch.setattr(long_sound, "WINDOW", 300)
+    assert "differ" not in stage(*command).out
+    monkeypatch.setattr(long_sound, "CONTEXT", 1)
+    outcome = stage(*command)
+    assert outcome.status == 0
+    assert "standard deviations where they meet: this network remembers more" in outcome.out
+
+
 @pytest.mark.parametrize("name", ["delayed", "both_ways"])
 @pytest.mark.parametrize("form", ["csv", "csv,npz"])
 def test_the_command_predicts_a_long_file_piece_by_piece(

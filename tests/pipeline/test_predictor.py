@@ -177,6 +177,21 @@ def test_a_folder_that_does_not_fit_together_is_one_line(copy, change, reason):
     assert "\n" not in str(caught.value)
 
 
+def test_a_network_that_gives_nan_is_a_value_error(trained):
+    predict = Predictor.load(trained[0])
+    with pytest.raises(ValueError, match="not finite"):
+        predict.tracks(np.full((3, 8), np.nan, np.float32))
+
+
+def test_the_sound_of_a_real_recording_at_44100_hz(trained, shared_data):
+    from pipeline.formats import mview
+
+    recording = mview.read(shared_data / "hprc" / "F01_B01_S01_R01_N.mat", "xzy")
+    tracks = Predictor.load(trained[0])(recording.audio, recording.sample_rate)
+    assert recording.sample_rate == 44_100
+    assert len(tracks.time) == 261  # of 2.605 s
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[1]", b'{"channels": NaN}'])
 def test_a_model_json_that_is_none_is_one_line(copy, content):
     (copy / "model.json").write_bytes(content)

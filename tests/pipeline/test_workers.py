@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -162,3 +163,13 @@ def test_a_cluster_of_its_own():
     pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
     calls = [(k, 2) for k in range(30)]
     assert list(workers.spread(pow, calls, 2, "local")) == [k**2 for k in range(30)]
+
+
+def test_extraction_on_a_cluster_is_that_of_one_process(project, stage):
+    pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
+    assert stage("corpus").status == 0
+    found = []
+    for options in (["--jobs", "1"], ["--cluster", "local", "--jobs", "2"]):
+        assert stage("extract", *options).status == 0
+        found.append({path.name: path.read_bytes() for path in Path("data/frames").iterdir()})
+    assert found[0] == found[1]
