@@ -404,3 +404,27 @@ def test_a_static_loop_of_unknown_length_is_refused():
     layer = sequences("lstm", unroll=True)
     with pytest.raises(ValueError, match="known number of frames"):
         tf.function(layer).get_concrete_function(tf.TensorSpec((2, None, 3), "float64"))
+
+
+@pytest.mark.skipif(not JAX, reason="only JAX tells what a compiled step will occupy")
+def test_a_step_on_ten_minutes_of_sound_fits_in_six_gigabytes():
+    """Memory grows by so much per frame; 60,000 frames are ten minutes."""
+    import jax
+
+    layer = RecurrentStack(units=(256, 256))
+    layer.build((None, None, 39))
+
+    def loss(weights, x):
+        pairs = list(zip(layer.trainable_variables, weights, strict=True))
+        with keras.StatelessScope(state_mapping=pairs):
+            return ops.mean(layer(x) ** 2)
+
+    def occupied(frames):
+        weights = [v.value for v in layer.trainable_variables]
+        x = jax.ShapeDtypeStruct((1, frames, 39), "float32")
+        compiled = jax.jit(jax.grad(loss)).lower(weights, x).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    per_frame = (occupied(400) - occupied(200)) / 200
+    assert occupied(200) + 60_000 * per_frame < 6e9
+    assert per_frame < 60e3
