@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from features.frames import FRAME_RATE
 from pipeline.console import InputError, UsageError
 from pipeline.formats import track_csv
 from pipeline.recordings import OWN_SOUND
@@ -82,11 +83,15 @@ def write_matlab(path: Path, tracks: Tracks, about: About) -> None:
 
 def write_sound(path: Path, tracks: Tracks, about: About) -> None:
     """Write 32-bit float WAV, a channel per track, values in mm: Praat opens it as sound."""
-    import soundfile
+    from soundfile import SoundFile
 
-    rate = round(tracks.rate) if len(tracks.time) > 1 else 100
-    with atomic_path(path) as part:
-        soundfile.write(part, tracks.values.astype(np.float32), rate, "FLOAT", format="WAV")
+    width = len(tracks.channels)
+    with (
+        atomic_path(path) as part,
+        SoundFile(part, "w", FRAME_RATE, width, "FLOAT", format="WAV") as file,
+    ):
+        file.comment = json.dumps(about)  # ahead of the samples, where readers look for it
+        file.write(tracks.values.astype(np.float32))
 
 
 def write_textgrid(path: Path, tracks: Tracks, about: About) -> None:

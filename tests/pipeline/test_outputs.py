@@ -67,6 +67,8 @@ def test_sound_has_a_channel_per_track_in_mm(tracks, tmp_path):
     assert path.name == "u1.tracks.wav"  # never the name of the recording
     assert rate == 100
     np.testing.assert_allclose(values, tracks.values, atol=1e-5)
+    with soundfile.SoundFile(path) as file:
+        assert json.loads(file.comment) == ABOUT
 
 
 def test_textgrid_has_the_movements_of_each_sensor(tracks, tmp_path):
