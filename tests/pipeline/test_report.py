@@ -142,7 +142,7 @@ def test_loads_from_disk_without_an_error_or_a_request_to_any_machine(page, driv
         if message["method"] == "Network.requestWillBeSent"
     ]
     assert asked
-    assert {url.partition(":")[0] for url in asked} <= {"file", "data", "blob"}
+    assert {url.partition(":")[0] for url in asked} <= {"file", "data", "blob", "chrome"}
 
 
 def test_choosing_an_utterance_changes_sound_tracks_and_time_axis(page):
