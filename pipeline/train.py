@@ -20,12 +20,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features import augmentation
 from models import batching
 from pipeline import checkpoint, device, params, protocols, standardize
 from pipeline.console import InputError, progress, run, say, stage_parser
 from pipeline.onnx_graph import to_onnx
 from pipeline.storage import Array, Entry, Store, atomic_path, checksum, discard, write_json
+from pipeline.variation import Variation
 
 if TYPE_CHECKING:
     import keras
@@ -56,33 +56,6 @@ class Side:
         """Return inputs [T, features] and targets [T, tracks] of an utterance."""
         entry = self.entries[k]
         return self.store.frames(entry, "inputs"), self.store.frames(entry, "targets")
-
-
-class Variation:
-    """How each utterance is varied in one epoch, drawn beforehand so that lengths are known."""
-
-    def __init__(self, augment: params.Augment, utterances: int, rng: np.random.Generator) -> None:
-        self.augment = augment
-        self.factors = rng.uniform(1 - augment.rate, 1 + augment.rate, utterances)
-        self.seeds = rng.integers(2**63, size=utterances)
-
-    def lengths(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the frames of each utterance after the change of rate."""
-        if not self.augment.rate:
-            return lengths
-        return np.ceil((lengths - 1 + 1e-9) / self.factors).astype(np.int64)
-
-    def apply(self, k: int, x: Array, y: Array) -> tuple[Array, Array]:
-        """Return inputs and targets of utterance ``k`` as this epoch hears and sees them."""
-        augment, rng = self.augment, np.random.default_rng(self.seeds[k])
-        if augment.rate:
-            factor = (self.factors[k], self.factors[k])
-            x, y = augmentation.change_rate(x, y, rng, factor=factor)
-        hidden = {key: getattr(augment, key) for key in ("stretches", "frames", "bands", "width")}
-        x = augmentation.mask(x, rng, **hidden)
-        if augment.noise:
-            x = x + augment.noise * rng.standard_normal(x.shape, np.float32)
-        return x, y
 
 
 def build(recipe: params.Recipe, store: Store, steps: int) -> keras.Model:

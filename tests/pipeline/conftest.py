@@ -94,3 +94,11 @@ def stage(
         return Outcome(left.value.code, out, err)
 
     return call
+
+
+@pytest.fixture
+def standardized(project: Path, stage: Callable[..., Outcome]) -> Path:
+    """The same project once its frames are standardised."""
+    for name in ("corpus", "extract", "standardize"):
+        assert stage(name).status == 0
+    return project

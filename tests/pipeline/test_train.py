@@ -5,21 +5,13 @@ import signal
 import subprocess
 import sys
 
-import msgspec
 import numpy as np
 import pytest
 
-from pipeline import params, train
+from pipeline import train
 from pipeline.storage import Store
 from tests.conftest import ROOT
 from tests.pipeline.conftest import change
-
-
-@pytest.fixture
-def standardized(project, stage):
-    for name in ("corpus", "extract", "standardize"):
-        assert stage(name).status == 0
-    return project
 
 
 def weights():
@@ -120,20 +112,6 @@ def test_the_model_tells_what_it_predicts_and_how_well(standardized, stage):
         squares += np.square(model.predict_on_batch(alone)[0] - y).mean(axis=-1).sum()
         frames += len(x)
     assert squares / frames == pytest.approx(min(errors), rel=1e-4)
-
-
-def test_a_varied_utterance_has_the_length_that_was_planned(standardized):
-    recipe = params.load().recipe
-    augment = msgspec.structs.replace(recipe.augment, rate=0.2)
-    side = train.Side.open(Store(train.standardize.FOLDER, "standardize"), "train")
-    variation = train.Variation(augment, len(side.entries), np.random.default_rng(3))
-    lengths = variation.lengths(side.lengths)
-    assert (lengths != side.lengths).any()
-    for k, length in enumerate(lengths):
-        x, y = variation.apply(k, *side.read(k))
-        assert len(x) == len(y) == length
-        again, _ = variation.apply(k, *side.read(k))
-        np.testing.assert_array_equal(x, again)
 
 
 @pytest.mark.parametrize("batching", ["pad", "bucket", "pack"])
