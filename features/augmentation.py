@@ -3,7 +3,7 @@
 What differs between speakers, microphones and rooms is drawn at random, so that a network cannot
 rely on it. Every function takes arrays and a generator, draws evenly from the ranges that it is
 given (low and high, equal for a fixed value), and returns a new array; nothing moves in time unless
-the articulation moves with it. Another tract length is `features.mfcc.mfcc`'s argument `warp`.
+the articulation moves with it. Another speaker is heard in the features alone: `change_voice`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 from scipy.signal import fftconvolve
 
 from features.articulation import resample
+from features.deltas import with_deltas
+from features.frames import frame_count
+from features.mfcc import COEFFICIENTS, mfcc
 
 Audio = NDArray[np.float32]
 Range = tuple[float, float]
@@ -104,6 +107,45 @@ def add_room(
     tail *= np.sqrt(10 ** (-rng.uniform(*direct_db) / 10) / energy)
     response = np.concatenate([[1.0], tail])
     return fftconvolve(audio, response)[: len(audio)].astype(np.float32)
+
+
+def change_voice(
+    audio: Audio,
+    sample_rate: int,
+    rng: np.random.Generator,
+    *,
+    warp: Range = (1.0, 1.0),
+    pitch: Range = (1.0, 1.0),
+) -> NDArray[np.float32]:
+    """Return the MFCCs of a sound as if another speaker had said it.
+
+    Parameters
+    ----------
+    audio : float32 [N]
+    sample_rate : int
+        Hz.
+    rng : numpy.random.Generator
+    warp : (low, high)
+        Of the mel filters, drawn evenly on the logarithmic scale: the tract becomes so many times
+        as long. See `features.mfcc.mel_filters`.
+    pitch : (low, high)
+        How many times as high the voice becomes. The sound is played faster; the filters move with
+        its resonances, so that these stay, and the frames are brought back to their instants. What
+        comes to lie above 8 kHz is lost. Within 0.5 and 2, multiplied by the warp too.
+
+    Returns
+    -------
+    float32 [T, 39]
+        The frames of `features.mfcc.mfcc` of the sound.
+    """
+    longer, higher = (float(np.exp(rng.uniform(*np.log(drawn)))) for drawn in (warp, pitch))
+    if higher == 1:
+        return mfcc(audio, sample_rate, warp=longer)
+    played = round(sample_rate * higher)
+    static = mfcc(audio, played, warp=longer * higher)[:, :COEFFICIENTS]
+    at = np.arange(frame_count(len(audio), sample_rate)) * (sample_rate / played)
+    there = np.arange(len(static), dtype=np.float64)
+    return with_deltas(resample(there, static, at.clip(max=there[-1])), 2).astype(np.float32)
 
 
 def mask(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -16,6 +17,8 @@ Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
+Factor = Annotated[float, Meta(ge=0.5, le=2)]
+Range = tuple[float, float]  # low and high
 
 
 class Block(Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,9 +103,30 @@ class Train(Block, frozen=True):
     device: Literal["auto", "cpu", "gpu"]
 
 
+class Sound(Block, frozen=True):
+    """How the sound of training utterances is varied; null leaves that side of it as it is."""
+
+    probability: Annotated[float, Meta(gt=0, le=1)]
+    warp: tuple[Factor, Factor] | None
+    pitch: tuple[Factor, Factor] | None
+    tilt: Range | None
+    decay_s: tuple[Positive, Positive] | None
+    direct_db: Range
+    snr_db: Range | None
+    slope: Range
+    gain_db: Range | None
+
+    @property
+    def played(self) -> Range:
+        """The lowest and the highest factor that the mel filters have to follow."""
+        (a, b), (c, d) = self.warp or (1, 1), self.pitch or (1, 1)
+        return min(a, a * c), max(b, b * d)
+
+
 class Augment(Block, frozen=True):
     """How training utterances are varied, anew in every epoch; zeros leave them as they are."""
 
+    sound: Sound | None
     noise: NotNegative
     stretches: Annotated[int, Meta(ge=0)]
     frames: Annotated[int, Meta(ge=0)]
@@ -223,3 +247,15 @@ def check(params: Params, path: Path) -> None:
     for name, recipe in params.recipes.items():
         if recipe.output_delay and recipe.bidirectional:
             refuse(f"recipes.{name}.output_delay", "only a one-directional network can be delayed")
+        if recipe.augment.sound is not None:
+            check_sound(recipe.augment.sound, f"recipes.{name}.augment.sound", refuse)
+
+
+def check_sound(sound: Sound, place: str, refuse: Callable[[str, str], None]) -> None:
+    """Refuse ranges upside down, and voices that the mel filters cannot follow."""
+    for key, value in msgspec.structs.asdict(sound).items():
+        if isinstance(value, tuple) and value[0] > value[1]:
+            refuse(f"{place}.{key}", f"from {value[0]:g} to {value[1]:g} is upside down")
+    low, high = sound.played
+    if low < 0.5 or high > 2:
+        refuse(f"{place}.pitch", f"times warp goes from {low:g} to {high:g}, beyond 0.5 to 2")

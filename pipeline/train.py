@@ -25,7 +25,7 @@ from pipeline import checkpoint, device, params, protocols, standardize
 from pipeline.console import InputError, progress, run, say, stage_parser
 from pipeline.onnx_graph import to_onnx
 from pipeline.storage import Array, Entry, Store, atomic_path, checksum, discard, write_json
-from pipeline.variation import Variation
+from pipeline.variation import Sounds, Variation
 
 if TYPE_CHECKING:
     import keras
@@ -181,7 +181,12 @@ def software() -> dict[str, str]:
 
 
 def fit(
-    model: keras.Model, recipe: params.Recipe, sides: tuple[Side, Side], seed: int, mark: str
+    model: keras.Model,
+    recipe: params.Recipe,
+    sides: tuple[Side, Side],
+    seed: int,
+    mark: str,
+    sounds: Sounds | None = None,
 ) -> list[dict[str, Any]]:
     """Train for ``recipe.epochs`` and leave the weights of the best epoch in the model.
 
@@ -191,6 +196,8 @@ def fit(
         Train and validation.
     mark : str
         The fingerprint of this run; a checkpoint with the same one is gone on from.
+    sounds : Sounds or None
+        Of the train side, where they are varied.
 
     Returns
     -------
@@ -210,7 +217,7 @@ def fit(
     while len(history) < recipe.epochs and not stalled(history, recipe.patience):
         title = f"epoch {len(history) + 1}/{recipe.epochs}"
         started = time.perf_counter()
-        variation = Variation(recipe.augment, len(train.entries), rng)
+        variation = Variation(recipe.augment, len(train.entries), rng, sounds)
         lengths = variation.lengths(train.lengths)
         plan = batching.epoch(recipe.batching, lengths, recipe.batch_size, rng)
         loss = train_epoch(model, train, plan, variation, title)
@@ -307,7 +314,9 @@ def main() -> None:
         f" {batching.waste(first, train.lengths):.0%} padding"
     )
     started = time.perf_counter()
-    history = fit(model, recipe, (train, validation), settings.train.seed, fingerprint(settings))
+    mark, sound = fingerprint(settings), recipe.augment.sound
+    sounds = Sounds(store, train.entries, sound, settings) if sound else None
+    history = fit(model, recipe, (train, validation), settings.train.seed, mark, sounds)
     write(FOLDER, model, describe(settings, store, history), history)
     discard(CHECKPOINT)
     best = min(history, key=lambda row: row["validation_z_mse"])

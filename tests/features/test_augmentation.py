@@ -9,10 +9,12 @@ from features.augmentation import (
     add_room,
     change_level,
     change_rate,
+    change_voice,
     mask,
     tilt_spectrum,
 )
 from features.deltas import with_deltas
+from features.mfcc import mfcc
 
 RATE = 16000
 
@@ -144,3 +146,33 @@ def test_the_seed_decides():
         assert first.dtype == np.float32
         np.testing.assert_array_equal(first, again)
         assert not np.array_equal(first, other)
+
+
+def voiced(pitch, resonance=1200.0, seconds=1.0):
+    """Return pulses through one resonance, which moves up and down."""
+    time = np.arange(int(seconds * RATE)) / RATE
+    phase = np.cumsum(2 * np.pi * resonance * 1.3 ** np.sin(2 * np.pi * 2 * time) / RATE)
+    since = time % (1 / pitch)
+    return (0.3 * np.exp(-400 * since) * np.sin(phase)).astype(np.float32)
+
+
+def test_the_same_voice_gives_the_features_themselves():
+    np.testing.assert_array_equal(change_voice(sound(), RATE, rng()), mfcc(sound(), RATE))
+
+
+def test_another_pitch_leaves_time_and_resonance_where_they_are():
+    audio = voiced(110)
+    changed = change_voice(audio, RATE, rng(), pitch=(1.4, 1.4))
+    before, inside = mfcc(audio, RATE), slice(5, -5)
+    assert np.abs(before - changed).mean() > 0.5
+    for k in (1, 2, 3):  # the shape of the spectrum, which the resonance decides
+        assert np.corrcoef(before[inside, k], changed[inside, k])[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("pitch", [0.8, 1.0, 1.4])
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+@pytest.mark.parametrize("samples", [2000, 8123])
+def test_another_voice_has_the_frames_of_the_sound(pitch, rate, samples):
+    changed = change_voice(sound(samples), rate, rng(), pitch=(pitch, pitch), warp=(0.9, 1.1))
+    assert changed.shape == mfcc(sound(samples), rate).shape
+    assert np.isfinite(changed).all()
