@@ -8,27 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
+from features.context import stack_frames
+
 Array = NDArray[np.floating]
-
-
-def stack_frames(inputs: Array, context: int) -> NDArray[np.float64]:
-    """Put each frame and its neighbours into one row; the first and last frame are repeated.
-
-    Parameters
-    ----------
-    inputs : float [T, width]
-    context : int
-        How many frames a row sees, odd: 11 are five to the left, the frame, five to the right.
-
-    Returns
-    -------
-    float64 [T, context * width]
-    """
-    if context < 1 or context % 2 == 0:
-        raise ValueError(f"context={context} must be odd and at least 1")
-    around = np.arange(context) - context // 2
-    rows = np.clip(np.arange(len(inputs))[:, None] + around, 0, len(inputs) - 1)  # [T, context]
-    return np.asarray(inputs, np.float64)[rows].reshape(len(inputs), -1)
 
 
 def fit(
@@ -58,7 +40,7 @@ def fit(
     """
     x, y, seen = [], [], 0
     for inputs, targets in utterances:
-        x.append(stack_frames(inputs, context))
+        x.append(stack_frames(np.asarray(inputs, np.float64), context))
         y.append(np.asarray(targets, np.float64))
         seen += len(inputs)
         if seen >= frames:

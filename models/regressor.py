@@ -1,7 +1,8 @@
-"""From features to tracks: a stack of recurrent layers, then a dense layer in every frame."""
+"""From features to tracks: dense layers, recurrent layers, then a dense layer in every frame."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,23 @@ class Regressor(keras.Model):
     ----------
     outputs : int
         Number of tracks.
+    dense : sequence of int
+        Units of each rectified dense layer in front of the recurrent ones.
     **stack
         Arguments of `models.recurrent.RecurrentStack`.
     """
 
-    def __init__(self, outputs: int, *, name: str | None = None, **stack: Any) -> None:
+    def __init__(
+        self, outputs: int, *, dense: Sequence[int] = (), name: str | None = None, **stack: Any
+    ) -> None:
         dtype = stack.pop("dtype", None)
         super().__init__(name=name, dtype=dtype)
         self.outputs_per_frame = outputs
         self.stack_config = stack
+        self.front = [
+            keras.layers.Dense(units, activation="relu", dtype=dtype, name=f"front_{k}")
+            for k, units in enumerate(dense)
+        ]
         self.stack = RecurrentStack(**stack, dtype=dtype, name="stack")
         self.dense = keras.layers.Dense(
             outputs,
@@ -42,6 +51,9 @@ class Regressor(keras.Model):
     def build(self, input_shape: dict[str, tuple[int | None, ...]]) -> None:
         """Create the weights for ``{"inputs": [B, T, features], ...}``."""
         shape = input_shape["inputs"]
+        for layer in self.front:
+            layer.build(shape)
+            shape = layer.compute_output_shape(shape)
         self.stack.build(shape)
         self.dense.build(self.stack.compute_output_shape(shape))
         self.built = True
@@ -59,7 +71,10 @@ class Regressor(keras.Model):
         -------
         float32 [B, T, outputs]
         """
-        hidden = self.stack(x["inputs"], resets=x["resets"], training=training)
+        hidden = x["inputs"]
+        for layer in self.front:
+            hidden = layer(hidden)
+        hidden = self.stack(hidden, resets=x["resets"], training=training)
         return ops.cast(self.dense(hidden), "float32")
 
     def get_config(self) -> dict[str, Any]:
@@ -67,6 +82,7 @@ class Regressor(keras.Model):
         dtype = keras.saving.serialize_keras_object(self.dtype_policy)
         return {
             "outputs": self.outputs_per_frame,
+            "dense": [layer.units for layer in self.front],
             "name": self.name,
             "dtype": dtype,
             **self.stack_config,

@@ -15,8 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import metrics, ridge
+from features.context import stack_frames
 from features.frames import FRAME_RATE
-from pipeline import device, extract, palates, params, protocols, standardize, tables, train
+from pipeline import (
+    device,
+    extract,
+    palates,
+    params,
+    predictor,
+    protocols,
+    standardize,
+    tables,
+    train,
+)
 from pipeline.console import InputError, progress, run, say, stage_parser
 from pipeline.scores import FIGURES, Predictions, Scored, over_frames
 from pipeline.storage import Store, StoreWriter, write_json, write_text
@@ -34,17 +45,19 @@ def predict(inputs: Sequence[Array]) -> Iterator[tuple[int, Array]]:
     path = train.FOLDER / "model.keras"
     if not path.is_file():
         raise InputError(f"{path}: not found; run `dvc repro train` first")
+    context = predictor.read_about(train.FOLDER / "model.json").recipe.context
     device.choose("auto")
     from models import batching, regressor  # TensorFlow takes seconds to import
 
     model = regressor.load(path)
     lengths = np.array([len(x) for x in inputs])
+    stacked = [stack_frames(x, context) for x in inputs]
     nothing = [np.zeros((length, 0), np.float32) for length in lengths]
     for members in batching.by_length(lengths, BATCH_FRAMES):
         frames = -(-int(lengths[members].max()) // 100) * 100  # few shapes, few compilations
         n = len(members)
         batch = batching.Batch(n, frames, members, np.arange(n), np.zeros(n, np.intp))
-        x, _, _ = batching.assemble(batch, inputs, nothing)
+        x, _, _ = batching.assemble(batch, stacked, nothing)
         y = model.predict_on_batch(x)
         for lane, member in enumerate(members):
             yield int(member), y[lane, : lengths[member]]
@@ -79,7 +92,7 @@ def write_predictions(store: Store, settings: params.Evaluate) -> None:
             arrays = {
                 "measured": store.frames(entry, "targets"),
                 "predicted": predicted[k],
-                "ridge": floor.predict(ridge.stack_frames(inputs[k], settings.context)),
+                "ridge": floor.predict(stack_frames(inputs[k], settings.context)),
             }
             own = {key: statistics[key][row].tolist() for key in ("target_mean", "target_scale")}
             writer.add(entry.id, arrays, **entry.about | own)

@@ -7,7 +7,8 @@ savedmodel  exported/saved_model/: for TensorFlow Serving and C++
 litert      exported/model.tflite: one frame at a time with explicit states, for small devices;
             networks of one direction only
 
-All take features in z and give tracks in z; exported/model.json has the statistics and names.
+All take features in z and give tracks in z; exported/model.json has the statistics and names. A
+network whose recipe has a `context` takes the features of so many frames side by side.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ def plain_keras(network: Network, graph: bytes) -> keras.Model:
 
     x = inputs = keras.Input((None, network.features), name="inputs")
     weights = list(onnx_graph.keras_weights(graph, network))
+    front, weights = weights[: len(network.dense)], weights[len(network.dense) :]
+    for k, units in enumerate(network.dense):
+        layer = keras.layers.Dense(units, activation="relu", name=f"front_{k}")
+        x = layer(x)
+        layer.set_weights(front[k])
     for depth, units in enumerate(network.units):
         layer = recurrent_layer(network, units, f"layer_{depth}")
         x = layer(x)
@@ -113,15 +119,20 @@ def write_litert(network: Network, graph: bytes, folder: Path) -> Path:
 
 def step(network: Network, graph: bytes, inputs: Any, **states: Any) -> dict[str, Any]:
     """Compute tracks and states after one more frame, the weights being constants."""
+    import keras
+
     from models import cells
 
     *layers, (kernel, bias) = onnx_graph.keras_weights(graph, network)
+    front, layers = layers[: len(network.dense)], layers[len(network.dense) :]
     cell: cells.Cell = cells.LSTMCell()
     if network.cell == "gru":
         cell = cells.GRUCell(network.reset_after)
     elif network.cell == "simple_rnn":
         cell = cells.SimpleRNNCell(network.activation)
     x, before = inputs, list(states.values())
+    for W, b in front:
+        x = keras.ops.relu(x @ W + b)
     after: list[Any] = []
     for W, U, b in layers:
         own, recurrent_bias = b if b.ndim == 2 else (b, None)

@@ -53,6 +53,7 @@ class Network:
     bidirectional: bool
     merge: str = "concat"
     delay: int = 0
+    dense: tuple[int, ...] = ()
     activation: str = "tanh"
     reset_after: bool = True
 
@@ -61,13 +62,14 @@ class Network:
         """Return what a Keras model is."""
         stack = model.stack
         return cls(
-            features=stack.layers[0][0].kernel.shape[0],
+            features=[*model.front, *stack.layers[0]][0].kernel.shape[0],
             outputs=model.dense.kernel.shape[1],
             cell=stack.cell,
             units=stack.units,
             bidirectional=stack.bidirectional,
             merge=stack.merge,
             delay=stack.delay,
+            dense=tuple(layer.units for layer in model.front),
             **{k: v for k, v in stack.options.items() if k in ("activation", "reset_after")},
         )
 
@@ -85,6 +87,10 @@ class Network:
     def weight_shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Yield name and shape of every array of weights, in the order of the graph."""
         ways, gates, width = 1 + self.bidirectional, len(GATES[self.node]), self.features
+        for k, units in enumerate(self.dense):
+            yield f"front_{k}_W", (width, units)
+            yield f"front_{k}_b", (units,)
+            width = units
         for depth, units in enumerate(self.units):
             yield f"W_{depth}", (ways, gates * units, width)
             yield f"R_{depth}", (ways, gates * units, units)
@@ -105,6 +111,9 @@ def to_onnx(model: Regressor, path: Path) -> None:
 def weights(model: Regressor) -> Iterator[tuple[str, Array]]:
     """Yield the weights of a Keras model by the names and in the layout of the graph."""
     network = Network.of(model)
+    for k, layer in enumerate(model.front):
+        yield f"front_{k}_W", np.asarray(layer.kernel, np.float32)
+        yield f"front_{k}_b", np.asarray(layer.bias, np.float32)
     for depth, directions in enumerate(model.stack.layers):
         for letter, arrays in zip(
             "WRB", zip(*(gated(x, network) for x in directions), strict=True), strict=True
@@ -132,7 +141,15 @@ def gated(layer: Recurrent, network: Network) -> tuple[Array, Array, Array]:
 
 def build(network: Network, stored: list[TensorProto]) -> onnx.ModelProto:
     """Return the graph of a network around its stored weights."""
-    nodes = [helper.make_node("Transpose", ["inputs"], ["x_0"], perm=[1, 0, 2])]  # [T, B, D]
+    turned = "front_0" if network.dense else "x_0"
+    nodes = [helper.make_node("Transpose", ["inputs"], [turned], perm=[1, 0, 2])]  # [T, B, D]
+    for k in range(len(network.dense)):
+        above = f"front_{k + 1}" if k + 1 < len(network.dense) else "x_0"
+        nodes += [
+            helper.make_node("MatMul", [f"front_{k}", f"front_{k}_W"], [f"front_{k}_product"]),
+            helper.make_node("Add", [f"front_{k}_product", f"front_{k}_b"], [f"front_{k}_sum"]),
+            helper.make_node("Relu", [f"front_{k}_sum"], [above]),
+        ]
     for depth in range(len(network.units)):
         nodes += recurrent_nodes(network, depth)
     top, undelayed = f"x_{len(network.units)}", "now" if network.delay else "tracks"
@@ -269,8 +286,8 @@ def keras_weights(graph: bytes, network: Network) -> Iterator[list[Array]]:
     Yields
     ------
     list of arrays
-        Of each recurrent layer kernel, recurrent kernel and bias, forward and then backward; at
-        last kernel and bias of the dense layer.
+        Of each dense layer in front kernel and bias; of each recurrent layer kernel, recurrent
+        kernel and bias, forward and then backward; at last kernel and bias of the dense layer.
     """
     stored = onnx.ModelProto.FromString(graph).graph.initializer
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in stored}
@@ -280,6 +297,8 @@ def keras_weights(graph: bytes, network: Network) -> Iterator[list[Array]]:
         blocks = np.split(matrix, len(order))
         return np.concatenate([blocks[gate] for gate in order]).T
 
+    for k in range(len(network.dense)):
+        yield [arrays[f"front_{k}_W"], arrays[f"front_{k}_b"]]
     for depth in range(len(network.units)):
         layer = []
         for W, R, B in zip(*(arrays[f"{letter}_{depth}"] for letter in "WRB"), strict=True):

@@ -138,6 +138,8 @@ class Augment(Block, frozen=True):
 class Recipe(Block, frozen=True):
     """A network and how it is trained."""
 
+    context: Count
+    dense: tuple[Count, ...]
     cell: Literal["simple_rnn", "lstm", "gru"]
     units: Annotated[tuple[Count, ...], Meta(min_length=1)]
     bidirectional: bool
@@ -247,6 +249,13 @@ def check(params: Params, path: Path) -> None:
     for name, recipe in params.recipes.items():
         if recipe.output_delay and recipe.bidirectional:
             refuse(f"recipes.{name}.output_delay", "only a one-directional network can be delayed")
+        if recipe.context % 2 == 0:
+            refuse(f"recipes.{name}.context", "an odd number: as many frames before as after")
+        if recipe.context > 1 and not recipe.bidirectional:
+            refuse(
+                f"recipes.{name}.context",
+                "a one-directional network waits for later frames by output_delay alone",
+            )
         if recipe.augment.sound is not None:
             check_sound(recipe.augment.sound, f"recipes.{name}.augment.sound", refuse)
 

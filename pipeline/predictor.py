@@ -19,6 +19,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from features.context import stack_frames
 from features.frames import frame_times
 from features.mfcc import WIDTH, mfcc
 from features.standardization import Standardizer
@@ -53,6 +54,12 @@ class Recipe(Struct, frozen=True):
     bidirectional: bool
     merge: Literal["concat", "sum", "mean"]
     output_delay: Annotated[int, Meta(ge=0, le=10_000)]
+    context: Annotated[int, Meta(ge=1, le=101)] = 1
+    dense: Annotated[tuple[Count, ...], Meta(max_length=64)] = ()
+
+    def __post_init__(self) -> None:
+        if self.context % 2 == 0 or (self.context > 1 and not self.bidirectional):
+            raise ValueError(f"a context of {self.context} frames; odd, and of two directions only")
 
 
 class About(Struct, frozen=True):
@@ -70,7 +77,8 @@ class About(Struct, frozen=True):
         """What the graph has to be."""
         recipe = self.recipe
         return onnx_graph.Network(
-            features=WIDTH,
+            features=recipe.context * WIDTH,
+            dense=recipe.dense,
             outputs=len(self.channels),
             cell=recipe.cell,
             units=recipe.units,
@@ -239,9 +247,9 @@ class Predictor:
             Tracks in z.
         """
         lengths = np.array([len(x) for x in inputs], np.int32)
-        padded = np.zeros((len(inputs), lengths.max(), WIDTH), np.float32)
+        padded = np.zeros((len(inputs), lengths.max(), self.network.features), np.float32)
         for row, x in zip(padded, inputs, strict=True):
-            row[: len(x)] = x
+            row[: len(x)] = stack_frames(x, self.about.recipe.context)
         feed = {"inputs": padded, "lengths": lengths} | self.zero_states(len(inputs))
         (tracks,) = self._session.run(["tracks"], feed)
         return [row[:length] for row, length in zip(tracks, lengths, strict=True)]

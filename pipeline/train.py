@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from features.context import stack_frames
 from models import batching
 from pipeline import checkpoint, device, params, protocols, standardize
 from pipeline.console import InputError, progress, run, say, stage_parser
@@ -41,11 +42,12 @@ class Side:
 
     store: Store
     entries: list[Entry]
+    context: int = 1  # frames that the network sees at once
 
     @classmethod
-    def open(cls, store: Store, side: str) -> Side:
+    def open(cls, store: Store, side: str, context: int = 1) -> Side:
         """Open one side of data/standardized."""
-        return cls(store, [e for e in store.entries if e.about["split"] == side])
+        return cls(store, [e for e in store.entries if e.about["split"] == side], context)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -66,6 +68,7 @@ def build(recipe: params.Recipe, store: Store, steps: int) -> keras.Model:
 
     model = Regressor(
         store.columns["targets"],
+        dense=recipe.dense,
         cell=recipe.cell,
         units=recipe.units,
         bidirectional=recipe.bidirectional,
@@ -77,7 +80,8 @@ def build(recipe: params.Recipe, store: Store, steps: int) -> keras.Model:
         delay=recipe.output_delay,
         dtype=recipe.precision,
     )
-    model.build({"inputs": (None, None, store.columns["inputs"]), "resets": (None, None)})
+    width = recipe.context * store.columns["inputs"]
+    model.build({"inputs": (None, None, width), "resets": (None, None)})
     optimizer = keras.optimizers.get(recipe.optimizer)
     optimizer.learning_rate = schedule(recipe, steps)
     optimizer.global_clipnorm = recipe.clip_norm or None
@@ -118,7 +122,8 @@ def assemble(
     inputs, targets = {}, {}
     for k in batch.utterance:
         x, y = side.read(k)
-        inputs[k], targets[k] = variation.apply(k, x, y) if variation else (x, y)
+        x, targets[k] = variation.apply(k, x, y) if variation else (x, y)
+        inputs[k] = stack_frames(x, side.context)
     return batching.assemble(batch, inputs, targets)
 
 
@@ -294,7 +299,9 @@ def main() -> None:
     recipe = settings.recipe
     store = Store(standardize.FOLDER, "standardize")
     store.verify()
-    train, validation = (Side.open(store, s) for s in (protocols.TRAIN, protocols.VALIDATION))
+    train, validation = (
+        Side.open(store, side, recipe.context) for side in (protocols.TRAIN, protocols.VALIDATION)
+    )
     where = device.choose(settings.train.device)
 
     import keras

@@ -4,16 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features import ridge
-from features.ridge import stack_frames
-
-
-@given(st.integers(1, 12), st.sampled_from([1, 3, 11]))
-def test_row_of_stacked_frames_is_the_frame_between_its_neighbours(length, context):
-    inputs = np.arange(length * 2.0).reshape(length, 2)
-    stacked = stack_frames(inputs, context)
-    padded = np.pad(inputs, ((context // 2, context // 2), (0, 0)), mode="edge")
-    expected = [padded[k : k + context].ravel() for k in range(length)]
-    np.testing.assert_array_equal(stacked, expected)
+from features.context import stack_frames
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 5]), st.sampled_from([0.01, 1.0, 30.0]))
@@ -42,8 +33,6 @@ def test_utterances_beyond_the_limit_are_not_read():
     assert read == [0, 1, 2]
 
 
-def test_even_context_and_empty_fit_are_refused():
-    with pytest.raises(ValueError, match="context=4"):
-        stack_frames(np.zeros((3, 1)), 4)
+def test_an_empty_fit_is_refused():
     with pytest.raises(ValueError, match="no frame"):
         ridge.fit([], 1, 1.0)

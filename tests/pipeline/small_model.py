@@ -16,8 +16,9 @@ def write(folder, *, mode="utterance", channels=CHANNELS, seed=1, **stack):
     recipe = {"cell": "lstm", "units": (12,), "bidirectional": True, "merge": "concat", "delay": 0}
     recipe |= stack
     keras.utils.set_random_seed(seed)
+    context = recipe.pop("context", 1)
     model = Regressor(len(channels), **recipe)
-    model.build({"inputs": (None, None, 39), "resets": (None, None)})
+    model.build({"inputs": (None, None, 39 * context), "resets": (None, None)})
     rng = np.random.default_rng(seed)
     about = {
         "channels": channels,
@@ -28,7 +29,7 @@ def write(folder, *, mode="utterance", channels=CHANNELS, seed=1, **stack):
             "target_mean": rng.normal(0, 10, len(channels)).tolist(),
             "target_scale": rng.uniform(1, 3, len(channels)).tolist(),
         },
-        "recipe": {**recipe, "output_delay": recipe["delay"]},
+        "recipe": {**recipe, "output_delay": recipe["delay"], "context": context},
         "trained_on": {"corpus": "none", "speakers": ["nobody"]},
     }
     train.write(folder, model, about, [])

@@ -7,8 +7,8 @@ from scipy.stats import pearsonr
 from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_squared_error, root_mean_squared_error
 
-from features.ridge import stack_frames
-from pipeline import evaluate, palates, scores, standardize, tables
+from features.context import stack_frames
+from pipeline import Predictor, evaluate, palates, scores, standardize, tables
 from pipeline.storage import Store, StoreWriter
 from tests.pipeline.conftest import change
 
@@ -56,6 +56,18 @@ def test_an_utterance_is_predicted_alike_alone_and_among_longer_ones(standardize
         alone = dict(evaluate.predict([inputs[k]]))[0]
         assert alone.shape == (len(inputs[k]), 4)
         np.testing.assert_allclose(together[k], alone, atol=1e-5)
+
+
+def test_a_network_on_stacked_frames_is_scored_as_it_predicts(standardized, stage):
+    change(
+        standardized / "params.yaml", recipes__default__context=3, recipes__default__dense=[8, 9]
+    )
+    assert stage("train").status == 0
+    store = Store(standardize.FOLDER, "standardize")
+    inputs = [store.frames(entry, "inputs") for entry in store.entries[:3]]
+    found = dict(evaluate.predict(inputs))
+    for k, tracks in enumerate(Predictor.load().run(inputs)):
+        np.testing.assert_allclose(found[k], tracks, rtol=0, atol=1e-5)
 
 
 def test_figures_are_those_of_scipy_and_scikit_learn(standardized, stage, echo):

@@ -19,6 +19,8 @@ NETWORKS = {
     "lstm_sum": {"units": (7,), "merge": "sum"},
     "gru_mean": {"units": (6, 6), "cell": "gru", "merge": "mean"},
     "rnn": {"units": (7,), "cell": "simple_rnn"},
+    "lstm_dense": {"units": (7,), "dense": (6, 8)},
+    "lstm_dense_one_way": {"units": (7,), "dense": (6,), **ONE_WAY},
     "lstm_delayed": {"units": (7, 5), "delay": 4, **ONE_WAY},
     "gru_one_way": {"units": (7, 5), "cell": "gru", **ONE_WAY},
     "rnn_one_way": {"units": (7,), "cell": "simple_rnn", **ONE_WAY},

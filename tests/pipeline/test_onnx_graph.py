@@ -16,6 +16,8 @@ NETWORKS = [
     {"cell": "lstm", "units": (6, 6), "merge": "mean"},
     {"cell": "lstm", "units": (7, 4), "delay": 3, **ONE_WAY},
     {"cell": "lstm", "units": (7,), "options": {"use_bias": False}, **ONE_WAY},
+    {"cell": "lstm", "units": (7,), "dense": (6, 8), "delay": 3, **ONE_WAY},
+    {"cell": "gru", "units": (7, 4), "dense": (6,)},
     {"cell": "gru", "units": (7,), "delay": 30, **ONE_WAY},
     {"cell": "gru", "units": (7, 4)},
     {"cell": "gru", "units": (7, 4), "options": {"reset_after": False}},

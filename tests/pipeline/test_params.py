@@ -24,6 +24,8 @@ def test_the_shipped_file_is_accepted():
         ("recipe: default", "recipe: mine", "train.recipe", "mine"),
         ("test: 0.15", "test: 0.95", "standardize.test", "nothing to train on"),
         ("output_delay: 0", "output_delay: 5", "recipes.default.output_delay", "one-directional"),
+        ("context: 1 ", "context: 4 ", "recipes.default.context", "odd"),
+        ("    context: 1\n", "    context: 3\n", "recipes.tutorial.context", "output_delay"),
         ("plot:", "plots:", "the file", "plots"),
         ("layouts: {}", "layouts: {a: {channels: [], deltas: 0}}", "layouts.a.channels", ">= 1"),
     ],

@@ -65,6 +65,15 @@ def test_statistics_of_training_are_used_where_the_network_was_trained_with_them
     assert np.abs(own.values - by_training.values[:, :8]).max() > 0.01
 
 
+def test_a_network_on_stacked_frames_hears_them_side_by_side(tmp_path):
+    model = small_model.write(tmp_path / "trained", context=3, dense=(7, 9))
+    predict = Predictor.load(tmp_path / "trained")
+    x = np.random.default_rng(1).normal(size=(30, 39)).astype(np.float32)
+    neighbours = [x[np.clip(np.arange(30) + k, 0, 29)] for k in (-1, 0, 1)]
+    expected = keras_z(model, np.concatenate(neighbours, axis=1))
+    np.testing.assert_allclose(predict.run([x, x[:9]])[0], expected, rtol=0, atol=1e-5)
+
+
 def test_loudness_and_rate_of_the_recording_hardly_matter(trained):
     predict = Predictor.load(trained[0])
     time = np.arange(2 * RATE * 3) / (3 * RATE)
@@ -155,6 +164,10 @@ def changed(**keys):
         (changed(recipe__cell="exec"), "cell"),
         (changed(recipe__bidirectional=False), "weights are not those of the network"),
         (changed(recipe__output_delay=-1), "output_delay"),
+        (changed(recipe__context=4), "context of 4"),
+        (changed(recipe__context=3), "weights are not those of the network"),
+        (changed(recipe__context=3, recipe__bidirectional=False), "context of 3"),
+        (changed(recipe__dense=[39]), "weights are not those of the network"),
         (changed(recipe__merge="sum"), "weights are not those of the network"),
         (changed(channels=["../../x"] * 8), "channels"),
         (changed(channels=["TT_x\nTT_y"] * 8), "channels"),
