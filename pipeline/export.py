@@ -164,6 +164,11 @@ def main() -> None:
     if wrong := [name for name in formats if name not in WRITERS]:
         raise UsageError(f"--format: no {wrong[0]!r} among {', '.join(WRITERS)}")
     about, graph = predictor.read_model(options.model)
+    if about.network.members > 1:
+        raise UsageError(
+            f"{options.model}: an ensemble, and its model.onnx is the one form that it has; train"
+            " with train.ensemble: 1 to export"
+        )
     with device.stderr_held_back():
         written = [WRITERS[name](about.network, graph, options.output) for name in formats]
     shutil.copyfile(options.model / "model.json", options.output / "model.json")

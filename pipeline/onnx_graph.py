@@ -32,7 +32,7 @@ from pipeline.storage import atomic_path
 
 if TYPE_CHECKING:
     from models.recurrent import Recurrent
-    from models.regressor import Regressor
+    from models.regressor import Ensemble, Regressor
 
 OPSET, IR = 17, 8  # of 2022: old enough for any runtime in use
 NODES = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "RNN"}
@@ -56,20 +56,23 @@ class Network:
     dense: tuple[int, ...] = ()
     activation: str = "tanh"
     reset_after: bool = True
+    members: int = 1  # of an ensemble of such networks, whose tracks are averaged
 
     @classmethod
-    def of(cls, model: Regressor) -> Network:
+    def of(cls, model: Regressor | Ensemble) -> Network:
         """Return what a Keras model is."""
-        stack = model.stack
+        first, *others = members(model)
+        stack = first.stack
         return cls(
-            features=[*model.front, *stack.layers[0]][0].kernel.shape[0],
-            outputs=model.dense.kernel.shape[1],
+            features=[*first.front, *stack.layers[0]][0].kernel.shape[0],
+            outputs=first.dense.kernel.shape[1],
             cell=stack.cell,
             units=stack.units,
             bidirectional=stack.bidirectional,
             merge=stack.merge,
             delay=stack.delay,
-            dense=tuple(layer.units for layer in model.front),
+            dense=tuple(layer.units for layer in first.front),
+            members=1 + len(others),
             **{k: v for k, v in stack.options.items() if k in ("activation", "reset_after")},
         )
 
@@ -82,25 +85,37 @@ class Network:
     def state_units(self) -> list[int]:
         """Width of every state that is carried from call to call; none in two directions."""
         per_layer = 2 if self.cell == "lstm" else 1
-        return [] if self.bidirectional else [n for n in self.units for _ in range(per_layer)]
+        widths = [] if self.bidirectional else [n for n in self.units for _ in range(per_layer)]
+        return widths * self.members
+
+    @property
+    def prefixes(self) -> list[str]:
+        """What the names of each member's weights and values start with."""
+        return [f"{k}_" if k else "" for k in range(self.members)]
 
     def weight_shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Yield name and shape of every array of weights, in the order of the graph."""
-        ways, gates, width = 1 + self.bidirectional, len(GATES[self.node]), self.features
-        for k, units in enumerate(self.dense):
-            yield f"front_{k}_W", (width, units)
-            yield f"front_{k}_b", (units,)
-            width = units
-        for depth, units in enumerate(self.units):
-            yield f"W_{depth}", (ways, gates * units, width)
-            yield f"R_{depth}", (ways, gates * units, units)
-            yield f"B_{depth}", (ways, 2 * gates * units)
-            width = units * (ways if self.merge == "concat" else 1)
-        yield "tracks_W", (width, self.outputs)
-        yield "tracks_b", (self.outputs,)
+        for prefix in self.prefixes:
+            ways, gates, width = 1 + self.bidirectional, len(GATES[self.node]), self.features
+            for k, units in enumerate(self.dense):
+                yield f"{prefix}front_{k}_W", (width, units)
+                yield f"{prefix}front_{k}_b", (units,)
+                width = units
+            for depth, units in enumerate(self.units):
+                yield f"{prefix}W_{depth}", (ways, gates * units, width)
+                yield f"{prefix}R_{depth}", (ways, gates * units, units)
+                yield f"{prefix}B_{depth}", (ways, 2 * gates * units)
+                width = units * (ways if self.merge == "concat" else 1)
+            yield f"{prefix}tracks_W", (width, self.outputs)
+            yield f"{prefix}tracks_b", (self.outputs,)
 
 
-def to_onnx(model: Regressor, path: Path) -> None:
+def members(model: Regressor | Ensemble) -> list[Regressor]:
+    """Return the networks that a Keras model averages: often itself alone."""
+    return getattr(model, "members", [model])
+
+
+def to_onnx(model: Regressor | Ensemble, path: Path) -> None:
     """Write a Keras model as ONNX, atomically; its results agree with the model's to rounding."""
     network = Network.of(model)
     stored = [numpy_helper.from_array(array, name) for name, array in weights(model)]
@@ -108,19 +123,20 @@ def to_onnx(model: Regressor, path: Path) -> None:
         onnx.save(build(network, stored), str(part))
 
 
-def weights(model: Regressor) -> Iterator[tuple[str, Array]]:
+def weights(model: Regressor | Ensemble) -> Iterator[tuple[str, Array]]:
     """Yield the weights of a Keras model by the names and in the layout of the graph."""
     network = Network.of(model)
-    for k, layer in enumerate(model.front):
-        yield f"front_{k}_W", np.asarray(layer.kernel, np.float32)
-        yield f"front_{k}_b", np.asarray(layer.bias, np.float32)
-    for depth, directions in enumerate(model.stack.layers):
-        for letter, arrays in zip(
-            "WRB", zip(*(gated(x, network) for x in directions), strict=True), strict=True
-        ):
-            yield f"{letter}_{depth}", np.stack(arrays)
-    yield "tracks_W", np.asarray(model.dense.kernel, np.float32)
-    yield "tracks_b", np.asarray(model.dense.bias, np.float32)
+    for prefix, member in zip(network.prefixes, members(model), strict=True):
+        for k, layer in enumerate(member.front):
+            yield f"{prefix}front_{k}_W", np.asarray(layer.kernel, np.float32)
+            yield f"{prefix}front_{k}_b", np.asarray(layer.bias, np.float32)
+        for depth, directions in enumerate(member.stack.layers):
+            for letter, arrays in zip(
+                "WRB", zip(*(gated(x, network) for x in directions), strict=True), strict=True
+            ):
+                yield f"{prefix}{letter}_{depth}", np.stack(arrays)
+        yield f"{prefix}tracks_W", np.asarray(member.dense.kernel, np.float32)
+        yield f"{prefix}tracks_b", np.asarray(member.dense.bias, np.float32)
 
 
 def gated(layer: Recurrent, network: Network) -> tuple[Array, Array, Array]:
@@ -141,23 +157,13 @@ def gated(layer: Recurrent, network: Network) -> tuple[Array, Array, Array]:
 
 def build(network: Network, stored: list[TensorProto]) -> onnx.ModelProto:
     """Return the graph of a network around its stored weights."""
-    turned = "front_0" if network.dense else "x_0"
-    nodes = [helper.make_node("Transpose", ["inputs"], [turned], perm=[1, 0, 2])]  # [T, B, D]
-    for k in range(len(network.dense)):
-        above = f"front_{k + 1}" if k + 1 < len(network.dense) else "x_0"
-        nodes += [
-            helper.make_node("MatMul", [f"front_{k}", f"front_{k}_W"], [f"front_{k}_product"]),
-            helper.make_node("Add", [f"front_{k}_product", f"front_{k}_b"], [f"front_{k}_sum"]),
-            helper.make_node("Relu", [f"front_{k}_sum"], [above]),
-        ]
-    for depth in range(len(network.units)):
-        nodes += recurrent_nodes(network, depth)
-    top, undelayed = f"x_{len(network.units)}", "now" if network.delay else "tracks"
-    nodes += [
-        helper.make_node("MatMul", [top, "tracks_W"], ["product"]),
-        helper.make_node("Add", ["product", "tracks_b"], ["by_time"]),
-        helper.make_node("Transpose", ["by_time"], [undelayed], perm=[1, 0, 2]),
-    ]
+    nodes = [node for k in range(network.members) for node in member_nodes(network, k)]
+    by_time, undelayed = "by_time", "now" if network.delay else "tracks"
+    if network.members > 1:
+        each = [f"{prefix}by_time" for prefix in network.prefixes]
+        by_time = "average"
+        nodes.append(helper.make_node("Mean", each, [by_time]))
+    nodes.append(helper.make_node("Transpose", [by_time], [undelayed], perm=[1, 0, 2]))
     if network.delay:
         nodes += delay_nodes()
     inputs, outputs = signature(network)
@@ -168,10 +174,34 @@ def build(network: Network, stored: list[TensorProto]) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=opset, ir_version=IR)
 
 
-def recurrent_nodes(network: Network, depth: int) -> list[onnx.NodeProto]:
-    """Return the nodes that make ``x_{depth + 1}`` [T, B, C] of ``x_depth``."""
-    states = 2 if network.cell == "lstm" else 1
-    carried = range(depth * states, (depth + 1) * states) if not network.bidirectional else ()
+def member_nodes(network: Network, member: int) -> list[onnx.NodeProto]:
+    """Return the nodes that make the ``by_time`` [T, B, tracks] of one member of the inputs."""
+    prefix, top = network.prefixes[member], f"x_{len(network.units)}"
+    turned = f"{prefix}front_0" if network.dense else f"{prefix}x_0"
+    nodes = [helper.make_node("Transpose", ["inputs"], [turned], perm=[1, 0, 2])]  # [T, B, D]
+    for k in range(len(network.dense)):
+        front = f"{prefix}front_{k}"
+        above = f"{prefix}front_{k + 1}" if k + 1 < len(network.dense) else f"{prefix}x_0"
+        nodes += [
+            helper.make_node("MatMul", [front, f"{front}_W"], [f"{front}_product"]),
+            helper.make_node("Add", [f"{front}_product", f"{front}_b"], [f"{front}_sum"]),
+            helper.make_node("Relu", [f"{front}_sum"], [above]),
+        ]
+    for depth in range(len(network.units)):
+        nodes += recurrent_nodes(network, member, depth)
+    product = f"{prefix}product"
+    return [
+        *nodes,
+        helper.make_node("MatMul", [f"{prefix}{top}", f"{prefix}tracks_W"], [product]),
+        helper.make_node("Add", [product, f"{prefix}tracks_b"], [f"{prefix}by_time"]),
+    ]
+
+
+def recurrent_nodes(network: Network, member: int, depth: int) -> list[onnx.NodeProto]:
+    """Return the nodes that make a member's ``x_{depth + 1}`` [T, B, C] of its ``x_depth``."""
+    prefix, states = network.prefixes[member], 2 if network.cell == "lstm" else 1
+    first = (member * len(network.units) + depth) * states
+    carried = range(first, first + states) if not network.bidirectional else ()
     ways = 1 + network.bidirectional
     options: dict[str, Any] = {"direction": "bidirectional" if ways == 2 else "forward"}
     options["hidden_size"] = network.units[depth]
@@ -179,16 +209,19 @@ def recurrent_nodes(network: Network, depth: int) -> list[onnx.NodeProto]:
         options["linear_before_reset"] = int(network.reset_after)
     if network.cell == "simple_rnn":
         options["activations"] = [network.activation.capitalize()] * ways
-    x, y, z = f"x_{depth}", f"y_{depth}", f"x_{depth + 1}"
-    arrays = [f"{letter}_{depth}" for letter in "WRB"]
+    x, y, z, turned = (
+        f"{prefix}{name}"
+        for name in (f"x_{depth}", f"y_{depth}", f"x_{depth + 1}", f"turned_{depth}")
+    )
+    arrays = [f"{prefix}{letter}_{depth}" for letter in "WRB"]
     before, after = ([f"{name}_{k}" for k in carried] for name in ("state", "next_state"))
     node = helper.make_node(network.node, [x, *arrays, "lengths", *before], [y, *after], **options)
     if ways == 1:
         return [node, helper.make_node("Squeeze", [y, "direction_axis"], [z])]
     if network.merge == "concat":
-        turned = helper.make_node("Transpose", [y], [f"turned_{depth}"], perm=[0, 2, 1, 3])
-        joined = helper.make_node("Reshape", [f"turned_{depth}", "side_by_side"], [z])
-        return [node, turned, joined]
+        swapped = helper.make_node("Transpose", [y], [turned], perm=[0, 2, 1, 3])
+        joined = helper.make_node("Reshape", [turned, "side_by_side"], [z])
+        return [node, swapped, joined]
     if network.merge == "sum":
         return [node, helper.make_node("ReduceSum", [y, "direction_axis"], [z], keepdims=0)]
     return [node, helper.make_node("ReduceMean", [y], [z], axes=[1], keepdims=0)]
@@ -282,6 +315,8 @@ def load(path: Path, network: Network) -> bytes:
 
 def keras_weights(graph: bytes, network: Network) -> Iterator[list[Array]]:
     """Yield the weights of a graph as the layers of Keras have them: the way back from `weights`.
+
+    Of an ensemble the first member's alone.
 
     Yields
     ------

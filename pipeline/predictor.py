@@ -71,6 +71,7 @@ class About(Struct, frozen=True):
     recipe: Recipe
     sha256: dict[str, str]
     trained_on: dict[str, Any] = {}
+    ensemble: Annotated[int, Meta(ge=1, le=64)] = 1
 
     @property
     def network(self) -> onnx_graph.Network:
@@ -85,6 +86,7 @@ class About(Struct, frozen=True):
             bidirectional=recipe.bidirectional,
             merge=recipe.merge,
             delay=recipe.output_delay,
+            members=self.ensemble,
         )
 
 
