@@ -1,6 +1,7 @@
 # make repro   the whole pipeline: corpus, features, training, evaluation, pictures
 # make test    style, types and the test suite
 # make bench   speed against other implementations
+# make real    how well the trained model hears people it never heard, in ../shared/data
 # make tutorials   the other tasks of the tutorials: digits, text, one step of an LSTM
 # make lock    pin the newest versions that pyproject.toml allows
 
@@ -9,7 +10,10 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: repro test bench tutorials lock debian
+# the MNIST tutorials, the longest first
+DIGITS := mnist_stacked mnist_bidirectional mnist_rows
+
+.PHONY: repro test bench real tutorials $(DIGITS) lock debian
 
 repro: .venv/run
 	@dvc repro
@@ -24,14 +28,21 @@ test: .venv/dev debian
 bench: .venv/dev
 	python -m benchmarks.recurrent
 	python -m benchmarks.predict
+	python -m benchmarks.cluster
 
+real: .venv/run
+	@python -m benchmarks.real_speech
+
+# Trainings side by side, a core each; what is timed against others has the machine to itself.
 tutorials: .venv/run
 	@python -m examples.lstm_step_by_step
+	@$(MAKE) --no-print-directory --jobs=$$(nproc) --output-sync $(DIGITS)
 	@python -m examples.characters
 	@python -m benchmarks.characters
-	@python -m examples.mnist_rows
-	@python -m examples.mnist_stacked
-	@python -m examples.mnist_bidirectional
+	@python -m benchmarks.digits
+
+$(DIGITS):
+	@python -m examples.$@ --jobs 1
 
 # Peers and browsers that tests use where they are; the tests that need one skip without it.
 DEBIAN := chromium chromium-driver ffmpeg pocketsphinx-testdata speech-tools

@@ -1,82 +1,148 @@
 """How well the network hears real speakers it was never trained on: correlation per articulator.
 
-``python -m benchmarks.real_speech`` predicts the recordings of ../shared/data that have measured
-articulation beside the sound, and prints Pearson's r over all frames. Trained on one synthesised
-speaker, the network knows neither other tracts nor other microphones: the figures are what further
-work starts from.
+``python -m benchmarks.real_speech [NAME=FOLDER ...]`` predicts the recordings of ../shared/data
+that have measured articulation beside the sound, by one trained folder or several, and prints for
+every channel Pearson's r over all frames and the lag at which r would be highest. Which predicted
+point stands for which sensor says real_speech.yaml. Trained on one synthesised speaker, the network
+knows neither other tracts nor other microphones.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
+import msgspec
 import numpy as np
+import yaml
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from features import articulation, metrics
+from features.frames import HOP_S
 from pipeline import Predictor, corpora, params, predictor
+from pipeline.plots import style
 from pipeline.utterance import Utterance
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+RECORDINGS = Path(__file__).with_suffix(".yaml")
 CUTOFF_HZ, MAX_GAP_S = 20, 0.1
-
-# Which point of the network stands for a sensor is a matter of the distance behind the tongue tip,
-# not of its name. The network's TT is the very tip, its others lie 13, 26, 39, 51 and 67 mm behind.
-# Front sensors are glued about 10 mm behind the tip; these ones' others lie 19 and 34 mm (HPRC),
-# 17, 31 and 45 mm (XRMB) behind the front one, along the mean tongue.
-SENSORS: Mapping[str, Mapping[str, str]] = {
-    "hprc": {"TT": "TB", "TB": "TF", "TR": "TM", "UL": "UL", "LL": "LL", "JAW": "LI"},
-    "xrmb": {
-        "T1": "TB",
-        "T2": "TF",
-        "T3": "TM",
-        "T4": "TD",
-        "UL": "UL",
-        "LL": "LL",
-        "MNI": "LI",
-    },
-}
+MAX_LAG = 20  # frames
+AXES = "xy"
 
 
-def utterances(reader: str) -> Iterator[Utterance]:
-    """Yield the recordings of a corpus of ../shared/data."""
+class Recording(msgspec.Struct, forbid_unknown_fields=True):
+    """A file of a corpus in ../shared/data, and the predicted point of every sensor."""
+
+    name: str
+    file: str
+    sensors: dict[str, str]
+    channel_map: dict[int, str] = {}
+
+    @property
+    def channels(self) -> dict[str, str]:
+        """The predicted channel of every measured one."""
+        pairs = self.sensors.items()
+        return {f"{sensor}_{axis}": f"{point}_{axis}" for sensor, point in pairs for axis in AXES}
+
+
+class Found(NamedTuple):
+    """r per channel, and the lag in ms at which it is highest, with that r."""
+
+    r: NDArray[np.float64]
+    lag_ms: NDArray[np.float64]
+    best_r: NDArray[np.float64]
+
+
+def read(reader: str, recording: Recording) -> Utterance:
+    """Read the recording of a corpus of ../shared/data."""
     settings = params.load().corpus
-    for item in corpora.reader(reader).find(DATA / reader, settings):
-        yield corpora.reader(reader).read(item, settings)
+    settings = msgspec.structs.replace(settings, channel_map=recording.channel_map)
+    items = corpora.reader(reader).find(DATA / reader, settings)
+    (item,) = (item for item in items if item.files[0].stem == recording.file)
+    return corpora.reader(reader).read(item, settings)
 
 
-def correlations(
-    utterance: Utterance, predict: Predictor, sensors: Mapping[str, str]
-) -> dict[str, float]:
-    """Return r between every measured channel and the predicted one that stands for it."""
+def correlate(utterance: Utterance, predict: Predictor, channels: Mapping[str, str]) -> Found:
+    """Compare every measured channel with the predicted one that stands for it."""
     assert utterance.audio is not None
-    predicted = predict(utterance.audio, utterance.sample_rate)
-    measured = utterance.tracks
-    channels = {f"{a}_{axis}": f"{b}_{axis}" for a, b in sensors.items() for axis in "xy"}
+    predicted, measured = predict(utterance.audio, utterance.sample_rate), utterance.tracks
     values = measured.values[:, [measured.channels.index(name) for name in channels]]
     first, truth = articulation.onto_grid(
         measured.time, values, CUTOFF_HZ, MAX_GAP_S, len(predicted.time)
     )
     columns = [predicted.channels.index(name) for name in channels.values()]
     guess = predicted.values[first : first + len(truth), columns]
-    return dict(zip(channels, metrics.pearson(truth, guess), strict=True))
+    lag, best = metrics.best_lag([truth], [guess], MAX_LAG)
+    return Found(metrics.pearson(truth, guess), lag * HOP_S * 1000, best)
+
+
+def report(recording: Recording, utterance: Utterance, found: Mapping[str, Found]) -> str:
+    """Return a table: a row per sensor, forward and height, for each model."""
+    lines = [f"\n{recording.name}, {utterance.id}"]
+    for model, own in found.items():
+        lines.append(
+            f"{model}: mean r {metrics.mean(own.r):.2f};"
+            f" forward {metrics.mean(own.r[0::2]):.2f}, height {metrics.mean(own.r[1::2]):.2f}"
+        )
+        lines.append("  sensor  by   forward r (best at ms)    height r (best at ms)")
+        for k, (sensor, point) in enumerate(recording.sensors.items()):
+            cells = [
+                f"{own.r[i]:9.2f} ({own.best_r[i]:5.2f} at {own.lag_ms[i]:4.0f})"
+                for i in (2 * k, 2 * k + 1)
+            ]
+            lines.append(f"  {sensor:7} {point:3} {'  '.join(cells)}")
+    return "\n".join(lines)
+
+
+def draw(recordings: Mapping[str, Recording], found: Mapping[str, Mapping[str, Found]]) -> Figure:
+    """Draw r of every channel as bars, a panel per recording, a colour per model."""
+    page = style.figure(style.PAGE, 42 * len(recordings))
+    panels = page.subplots(len(recordings), squeeze=False)[:, 0]
+    for panel, (reader, recording) in zip(panels, recordings.items(), strict=True):
+        place = np.arange(len(recording.channels))
+        width = 0.8 / len(found[reader])
+        for k, (model, own) in enumerate(found[reader].items()):
+            label = f"{model}, mean {metrics.mean(own.r):.2f}"
+            bars = place + (k - (len(found[reader]) - 1) / 2) * width
+            panel.bar(bars, own.r, width, color=style.SERIES[k], label=label)
+        names = [
+            name.replace("_x", "\nforward").replace("_y", "\nheight") for name in recording.channels
+        ]
+        panel.set_xticks(place, names)
+        panel.axhline(0, color=style.BLACK, linewidth=0.6)
+        panel.set(ylim=(-0.6, 1), ylabel="Pearson's r", title=recording.name)
+        panel.legend(loc="lower right", ncols=len(found[reader]))
+    return page
 
 
 def main() -> None:
     """Predict and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.real_speech", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--model", type=Path, default=predictor.FOLDER, help="default: trained")
+    parser.add_argument(
+        "models", nargs="*", metavar="NAME=FOLDER", default=[f"model={predictor.FOLDER}"]
+    )
+    parser.add_argument("--picture", type=Path, help="also draw bars here, a PNG")
     options = parser.parse_args()
-    predict = Predictor.load(options.model)
-    for reader, sensors in SENSORS.items():
-        for utterance in utterances(reader):
-            found = correlations(utterance, predict, sensors)
-            print(f"\n{reader} {utterance.id}: mean r {np.mean(list(found.values())):.2f}")
-            for a, b in sensors.items():
-                x, y = found[f"{a}_x"], found[f"{a}_y"]
-                print(f"  {a:4} by {b:4} forward {x:6.2f}   height {y:6.2f}")
+    recordings = msgspec.convert(
+        yaml.safe_load(RECORDINGS.read_text(encoding="utf-8")), dict[str, Recording]
+    )
+    models = {
+        name: Predictor.load(folder) for name, folder in (m.split("=", 1) for m in options.models)
+    }
+    found: dict[str, dict[str, Found]] = {}
+    for reader, recording in recordings.items():
+        utterance = read(reader, recording)
+        found[reader] = {
+            name: correlate(utterance, predict, recording.channels)
+            for name, predict in models.items()
+        }
+        print(report(recording, utterance, found[reader]))
+    if options.picture:
+        draw(recordings, found).savefig(options.picture, dpi=200, metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,52 @@
+import msgspec
+import numpy as np
+import pytest
+import yaml
+
+from benchmarks import real_speech
+from pipeline.layouts import BUILT_IN
+from pipeline.utterance import Tracks
+
+POINTS = BUILT_IN["fleshpoints"].channels
+
+
+@pytest.fixture
+def recordings():
+    text = real_speech.RECORDINGS.read_text(encoding="utf-8")
+    return msgspec.convert(yaml.safe_load(text), dict[str, real_speech.Recording])
+
+
+def echo(utterance, channels, late=0.0):
+    """A predictor that knows the measured tracks and gives them under the predicted names."""
+
+    def predict(audio, sample_rate):
+        frames = 1 + len(audio) * 100 // sample_rate
+        time = np.arange(frames) / 100
+        measured = utterance.tracks
+        values = np.zeros((frames, len(POINTS)))
+        for name, point in channels.items():
+            column = measured.values[:, measured.channels.index(name)]
+            known = np.isfinite(column)
+            values[:, POINTS.index(point)] = np.interp(
+                time - late, measured.time[known], column[known]
+            )
+        return Tracks(time, values, POINTS)
+
+    return predict
+
+
+@pytest.mark.parametrize("reader", ["hprc", "xrmb", "carstens"])
+def test_every_recording_is_compared_channel_by_channel(shared_data, recordings, reader):
+    recording = recordings[reader]
+    utterance = real_speech.read(reader, recording)
+    assert set(recording.channels.values()) <= set(POINTS)
+    exact = real_speech.correlate(
+        utterance, echo(utterance, recording.channels), recording.channels
+    )
+    assert (exact.r > 0.97).all()
+    late = echo(utterance, recording.channels, late=0.05)
+    found = real_speech.correlate(utterance, late, recording.channels)
+    assert (found.r < exact.r).all()
+    np.testing.assert_allclose(found.lag_ms, 50, atol=10)
+    table = real_speech.report(recording, utterance, {"late": found})
+    assert all(f"  {sensor} " in table for sensor in recording.sensors)
