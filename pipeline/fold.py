@@ -8,18 +8,14 @@ cross-validation/folds/FOLD.json.
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from pipeline import evaluate, extract, params
-from pipeline.console import InputError, progress, run, say, stage_parser
+from pipeline import apart, evaluate, extract, params
+from pipeline.console import InputError, run, say, stage_parser
 from pipeline.storage import atomic_path, read_json, write_json
 
 FOLDER = Path("data/folds")
@@ -31,18 +27,15 @@ FIGURES = ("z_mse", "rmse_mm", "pearson_r")
 
 def fold_params(fold: str) -> dict[str, Any]:
     """Return params.yaml with the protocol and the test side of a fold."""
-    settings = params.load()
-    tree: dict[str, Any] = yaml.safe_load(params.PATH.read_text(encoding="utf-8"))
-    protocol = settings.cross_validation.protocol
-    side: dict[str, Any] = {"protocol": protocol}
+    protocol = params.load().cross_validation.protocol
+    side: dict[str, Any] = {"standardize.protocol": protocol}
     if protocol == "k-fold":
         if not fold.isdecimal():
             raise InputError(f"fold {fold}: k-fold counts its folds: 0, 1, ...")
-        side["fold"] = int(fold)
+        side["standardize.fold"] = int(fold)
     else:
-        side["speaker"] = fold
-    tree["standardize"] |= side
-    return tree
+        side["standardize.speaker"] = fold
+    return apart.overridden(apart.read(), side)
 
 
 def run_fold(fold: str) -> None:
@@ -51,15 +44,8 @@ def run_fold(fold: str) -> None:
     if not extract.FOLDER.is_dir():
         raise InputError(f"{extract.FOLDER}: not found; run `dvc repro extract` first")
     with atomic_path(FOLDER / fold) as part:
-        (part / "data").mkdir(parents=True)
-        for shared in (extract.FOLDER, extract.FOLDER.with_name("corpus")):
-            (part / shared).symlink_to(shared.resolve())
-        (part / params.PATH).write_text(yaml.safe_dump(tree), encoding="utf-8")
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-        for name in progress(STAGES, unit="stages"):
-            command = [sys.executable, "-m", f"pipeline.{name}"]
-            if subprocess.run(command, cwd=part, env=environment).returncode:
-                raise InputError(f"fold {fold}: {name} failed; its line above says why")
+        apart.lay_out(part, tree, (extract.FOLDER, extract.FOLDER.with_name("corpus")))
+        apart.run_stages(part, STAGES, f"fold {fold}")
         figures = read_json(part / evaluate.METRICS, "evaluate")
         shutil.rmtree(part / "data")  # the folds share the frames; their copies in z are the bulk
     write_json(RESULTS / f"{fold}.json", figures)
