@@ -23,7 +23,7 @@ test: .venv/dev debian
 	ruff check .
 	ruff format --check .
 	mypy
-	python -m pytest
+	python -m pytest --numprocesses 2 --dist worksteal
 
 bench: .venv/dev
 	python -m benchmarks.recurrent
