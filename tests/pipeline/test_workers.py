@@ -1,17 +1,13 @@
 """Calls on several cores and on a Dask cluster, whose workers and scheduler may die."""
 
-import os
-import socket
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from benchmarks.cluster import Cluster, free_port, wait_for
 from pipeline import workers
 from pipeline.console import InputError, UsageError
-from tests.conftest import ROOT
 from tests.pipeline import small_model
 from tests.pipeline.test_predict import write_sounds
 
@@ -39,56 +35,13 @@ def model(tmp_path_factory):
     return folder / "trained"
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Cluster:
-    """A scheduler and two workers, each a process of its own, as on several machines."""
-
-    def __init__(self, folder):
-        self.address = f"tcp://127.0.0.1:{free_port()}"
-        self.environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        self.folder = folder
-        host, port = "127.0.0.1", self.address.rsplit(":", 1)[1]
-        self.scheduler = self.start(
-            "distributed.cli.dask_scheduler", "--host", host, "--port", port, "--no-dashboard"
-        )
-        options = ["--no-nanny", "--no-dashboard", "--nthreads", "1"]
-        worker = ["distributed.cli.dask_worker", self.address, "--host", host, *options]
-        self.workers = [self.start(*worker) for _ in range(2)]
-
-    def start(self, *command):
-        return subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def predict(self, *arguments):
-        """Start the command, with batches so small that there are many."""
-        code = (
-            "from pipeline import console, predict, workers\n"
-            "predict.BATCH_FRAMES, workers.PATIENCE_S = 200, 5\n"
-            "console.run(predict.main)"
-        )
-        return subprocess.Popen(
-            [sys.executable, "-c", code, *map(str, arguments), "--cluster", self.address],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def close(self):
-        for process in [*self.workers, self.scheduler]:
-            process.kill()
-            process.wait()
+# batches so small that there are many
+SMALL = [
+    "-c",
+    "from pipeline import console, predict, workers\n"
+    "predict.BATCH_FRAMES, workers.PATIENCE_S = 200, 5\n"
+    "console.run(predict.main)",
+]
 
 
 @pytest.fixture
@@ -99,22 +52,13 @@ def cluster(tmp_path):
     running.close()
 
 
-def wait_for(folder, count, process):
-    """Wait until so many predictions are whole."""
-    deadline = time.monotonic() + 120
-    while len(list(folder.glob("*.json"))) < count:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def made(folder):
     return {path.name: path.read_bytes() for path in folder.glob("*.csv")}
 
 
 def test_a_worker_that_dies_loses_and_doubles_nothing(cluster, model, stage, tmp_path):
     write_sounds(tmp_path / "in", 30)
-    process = cluster.predict("in", "--output", "out", "--model", model)
+    process = cluster.predict("in", "--output", "out", "--model", str(model), command=SMALL)
     wait_for(tmp_path / "out", 3, process)
     cluster.workers[0].kill()
     out, err = process.communicate(timeout=120)
@@ -133,7 +77,7 @@ def test_a_worker_that_dies_loses_and_doubles_nothing(cluster, model, stage, tmp
 
 def test_a_scheduler_that_dies_is_one_line_and_resume_finishes(cluster, model, stage, tmp_path):
     write_sounds(tmp_path / "in", 30)
-    process = cluster.predict("in", "--output", "out", "--model", model)
+    process = cluster.predict("in", "--output", "out", "--model", str(model), command=SMALL)
     wait_for(tmp_path / "out", 3, process)
     cluster.scheduler.kill()
     _, err = process.communicate(timeout=120)
