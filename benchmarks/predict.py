@@ -199,7 +199,7 @@ def main() -> None:
     parser.add_argument("--model", default="trained", help="trained folder; default %(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="default %(default)s")
     parser.add_argument("--sounds", type=int, default=400, help="default %(default)s")
-    parser.add_argument("--hours", type=float, default=0.5, help="default %(default)s")
+    parser.add_argument("--hours", type=float, default=3, help="default %(default)s")
     options = parser.parse_args()
     result: dict[str, Any] = {"machine": machine()}
     with tempfile.TemporaryDirectory() as name:
