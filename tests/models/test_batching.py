@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import batching
+from models.recurrent import RecurrentStack
+from tests.gradients import outputs_and_gradients, relative_error
 
 LENGTHS = st.lists(st.integers(1, 400), min_size=1, max_size=60).map(np.array)
 NAMES = st.sampled_from(["pad", "bucket", "pack"])
@@ -89,6 +91,34 @@ def test_assembled_frames_stand_where_the_plan_says(lengths, name, size):
             assert x["resets"][lane, start]
             assert not x["resets"][lane, start + 1 : end].any()
             assert end == batch.frames or x["resets"][lane, end]
+
+
+@pytest.mark.parametrize("name", ["pad", "bucket", "pack"])
+def test_a_plan_has_the_gradient_of_one_utterance_at_a_time_summed(name):
+    rng = np.random.default_rng(0)
+    lengths = np.array([23, 4, 11, 7, 9, 3])
+    inputs = [rng.normal(size=(n, 3)).astype(np.float32) for n in lengths]
+    targets = [rng.normal(size=(n, 8)).astype(np.float32) for n in lengths]
+    stack = RecurrentStack("lstm", (5, 4))
+    stack.build((None, None, 3))
+
+    def gradient(x, y, weight, **resets):
+        """The gradient of the sum of squares over what weighs."""
+        predicted = np.asarray(stack(x, **resets))
+        upstream = 2 * (predicted - y) * weight[..., None]
+        _, (_, *by_weights) = outputs_and_gradients(stack, x, [upstream], **resets)
+        return by_weights
+
+    planned = []
+    for batch in batching.epoch(name, lengths, 2, rng):
+        x, y, weight = batching.assemble(batch, inputs, targets)
+        planned.append(gradient(x["inputs"], y, weight > 0, resets=x["resets"]))
+    alone = [
+        gradient(x[None], y[None], np.ones((1, len(x))))
+        for x, y in zip(inputs, targets, strict=True)
+    ]
+    found, expected = ([sum(w) for w in zip(*parts, strict=True)] for parts in (planned, alone))
+    assert relative_error(found, expected) < 1e-5
 
 
 @pytest.mark.parametrize("lengths", [[], [3, 0]])

@@ -351,6 +351,20 @@ def test_fit_learns_with_and_without_xla(name, jit, length, policy):
     assert losses[-1] < 0.9 * losses[0]
 
 
+def test_bfloat16_has_the_loss_curve_of_float32():
+    x = numbers(8, 40, 3, dtype="float32")
+    y = np.cumsum(x[..., :2], axis=1) / 6
+    curves = []
+    for policy in ("float32", "mixed_bfloat16"):
+        keras.utils.set_random_seed(1)
+        stack = RecurrentStack(units=(48,), dtype=policy)
+        learner = keras.Sequential([keras.Input((40, 3)), stack, keras.layers.Dense(2)])
+        learner.compile(keras.optimizers.Adam(2e-3), "mse", jit_compile=False)
+        curves.append([learner.train_on_batch(x, y) for _ in range(50)])
+    assert curves[0][-1] < 0.5 * curves[0][0]
+    np.testing.assert_allclose(*curves[::-1], rtol=0.01)
+
+
 @pytest.mark.parametrize("name", OPTIONS)
 def test_save_and_load_round_trips_exactly(name, tmp_path):
     length = 12 if name == "static" else None
