@@ -168,6 +168,7 @@ class Sound:
                 "sample_rate_hz": header.sample_rate,
                 "channels": header.channels,
             },
+            "smoothing": str(model.about.smoothing),
             "model": {
                 "sha256": model.sha256,
                 "recipe": json.loads(msgspec.json.encode(model.about.recipe)),

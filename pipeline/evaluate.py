@@ -30,6 +30,7 @@ from pipeline import (
 )
 from pipeline.console import InputError, progress, run, say, stage_parser
 from pipeline.scores import FIGURES, Predictions, Scored, over_frames
+from pipeline.smoothing import Smoothing
 from pipeline.storage import Store, StoreWriter, write_json, write_text
 
 PREDICTIONS = Path("data/predictions")
@@ -63,6 +64,11 @@ def predict(inputs: Sequence[Array]) -> Iterator[tuple[int, Array]]:
             yield int(member), y[lane, : lengths[member]]
 
 
+def how_smoothed() -> Smoothing:
+    """Return how the tracks of the trained model are smoothed."""
+    return predictor.read_about(train.FOLDER / "model.json").smoothing
+
+
 def training_side(store: Store) -> Iterator[tuple[Array, Array]]:
     """Yield inputs and targets of every training utterance."""
     for entry in progress(store.entries, unit="utterances"):
@@ -85,17 +91,19 @@ def write_predictions(store: Store, settings: params.Evaluate) -> None:
     inputs = [store.frames(entry, "inputs") for entry in entries]
     predicted = dict(progress(predict(inputs), total=len(inputs), unit="utterances"))
     floor = ridge.fit(training_side(store), settings.context, settings.ridge)
-    statistics = standardize.load_statistics()
-    columns = dict.fromkeys(("measured", "predicted", "ridge"), store.columns["targets"])
+    statistics, smooth = standardize.load_statistics(), how_smoothed().apply
+    names = ("measured", "predicted", "unsmoothed", "ridge")
+    columns = dict.fromkeys(names, store.columns["targets"])
     with StoreWriter(PREDICTIONS, columns, store.about) as writer:
         for k, (row, entry) in enumerate(zip(test, entries, strict=True)):
+            own = {key: statistics[key][row] for key in ("target_mean", "target_scale")}
             arrays = {
                 "measured": store.frames(entry, "targets"),
-                "predicted": predicted[k],
+                "predicted": smooth(predicted[k], store.about["deltas"], *own.values()),
+                "unsmoothed": predicted[k],
                 "ridge": floor.predict(stack_frames(inputs[k], settings.context)),
             }
-            own = {key: statistics[key][row].tolist() for key in ("target_mean", "target_scale")}
-            writer.add(entry.id, arrays, **entry.about | own)
+            writer.add(entry.id, arrays, **entry.about | {k: v.tolist() for k, v in own.items()})
 
 
 def figures(scored: Scored, predictions: Predictions) -> dict[str, Any]:
@@ -123,7 +131,7 @@ def protocol(store: Store, settings: params.Params, predictions: Predictions) ->
         "tracks": list(predictions.channels),
         "frame_rate_hz": FRAME_RATE,
         "smoothing": f"zero-phase low-pass of the measured tracks at {settings.extract.cutoff_hz:g}"
-        " Hz before they are sampled; none of the predictions",
+        f" Hz before they are sampled; of the predictions: {how_smoothed()}",
         "silence": "leading and trailing silence cut"
         if settings.extract.trim_silence
         else "all frames count, silence too",
@@ -158,6 +166,7 @@ def main() -> None:
     by_phone, by_class = tables.phones(predictions)
     rows = {
         "summary": tables.summary(scored),
+        "smoothing": tables.smoothing(predictions, how_smoothed()),
         "tracks": tables.tracks(scored, predictions),
         "sensors": tables.sensors(scored),
         "utterances": tables.utterances(scored, predictions),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from features.deltas import WINDOW
 from features.frames import FRAME_RATE
-from features.mfcc import FRAME, SAMPLE_RATE
+from features.mfcc import FRAME, SAMPLE_RATE, mfcc_blocks
 from pipeline import long_sound
 from pipeline.console import InputError, UsageError
 from pipeline.formats import track_csv
@@ -57,7 +57,8 @@ def follow(
 ) -> int:
     """Write rows as soon as they are known and return their number.
 
-    The rows are those of the same sound predicted offline with the same statistics.
+    The rows are those of the same sound predicted offline with the same statistics, by a model
+    that does not smooth: that would have to wait.
 
     Parameters
     ----------
@@ -72,7 +73,8 @@ def follow(
         Flushed after every stretch that brought rows.
     """
     frames = 0
-    for z in long_sound.predict_blocks(model, sound, sample_rate):
+    features = long_sound.standardized(model, mfcc_blocks(sound, sample_rate))
+    for z in long_sound.carried(model, features):
         if len(z):
             tracks = model.tracks(z, frames, standardized=standardized)
             if not frames:

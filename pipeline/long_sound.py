@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from features.mfcc import WIDTH, mfcc_blocks
 from features.standardization import Standardizer
 from pipeline.predictor import Predictor
+from pipeline.smoothing import in_pieces
 
 WINDOW = 3000  # frames of which a window is believed
 CONTEXT = 500  # frames before and after them that it hears as well
@@ -49,7 +50,7 @@ def predict_blocks(
     features = standardized(predictor, mfcc_blocks(sound, sample_rate))
     if predictor.network.bidirectional:
         return windows(predictor, features)
-    return carried(predictor, features)
+    return in_pieces(carried(predictor, features), predictor.smooth)
 
 
 def standardized(predictor: Predictor, features: Iterable[Array]) -> Iterator[Array]:
@@ -74,7 +75,10 @@ def standardized(predictor: Predictor, features: Iterable[Array]) -> Iterator[Ar
 
 
 def carried(predictor: Predictor, features: Iterable[Array]) -> Iterator[Array]:
-    """Yield tracks in z of a network of one direction, ``delay`` frames after the features."""
+    """Yield tracks in z of a network of one direction, ``delay`` frames after the features.
+
+    They are not smoothed: that has to wait for later frames.
+    """
     states = predictor.zero_states(1)
     waiting = predictor.network.delay  # what is known after so many frames is of no frame yet
     last: Array = np.empty((0, len(predictor.about.channels)), np.float32)

@@ -101,6 +101,7 @@ class Train(Block, frozen=True):
     recipe: str
     seed: Seed
     device: Literal["auto", "cpu", "gpu"]
+    smoothing: Literal["auto", "none", "mlpg"] | Annotated[float, Meta(gt=0, lt=50)]
 
 
 class Sound(Block, frozen=True):

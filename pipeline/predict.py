@@ -141,6 +141,8 @@ def stream(options: argparse.Namespace) -> None:
     model = live.load(options.model)
     sound = live.microphone(options.rate) if options.microphone else live.pcm(sys.stdin.buffer)
     warn(f"predict: rows follow the sound by {1000 * live.latency_s(model):.1f} ms; {MM}")
+    if model.about.smoothing.method != "none":
+        warn(f"predict: rows are not smoothed; whole files are ({model.about.smoothing})")
     live.to_stdout(model, sound, options.rate, options.standardized)
 
 

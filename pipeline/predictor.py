@@ -25,6 +25,7 @@ from features.mfcc import WIDTH, mfcc
 from features.standardization import Standardizer
 from pipeline import onnx_graph
 from pipeline.console import InputError
+from pipeline.smoothing import Smoothing
 from pipeline.utterance import Tracks
 
 FOLDER = Path("trained")
@@ -72,6 +73,8 @@ class About(Struct, frozen=True):
     sha256: dict[str, str]
     trained_on: dict[str, Any] = {}
     ensemble: Annotated[int, Meta(ge=1, le=64)] = 1
+    deltas: Annotated[int, Meta(ge=0, le=2)] = 0
+    smoothing: Smoothing = Smoothing()
 
     @property
     def network(self) -> onnx_graph.Network:
@@ -110,6 +113,12 @@ def read_about(path: Path) -> About:
         mean, scale = (getattr(about.statistics, f"{name}_{key}") for key in ("mean", "scale"))
         if len(mean) != width or len(scale) != width or min(scale) <= 0:
             raise InputError(f"{path}: statistics of {name}s are not {width} means and deviations")
+    if about.smoothing.method == "mlpg" and (
+        len(about.smoothing.variances) != len(about.channels) or not about.deltas
+    ):
+        raise InputError(f"{path}: smoothing: mlpg needs deltas and a variance per channel")
+    if len(about.channels) % (1 + about.deltas):
+        raise InputError(f"{path}: {len(about.channels)} channels are not tracks and their deltas")
     if len(set(about.channels)) != len(about.channels):
         raise InputError(f"{path}: a channel stands more than once")
     return about
@@ -246,7 +255,7 @@ class Predictor:
         Returns
         -------
         list of float32 [T, channels]
-            Tracks in z.
+            Tracks in z, smoothed as the model says.
         """
         lengths = np.array([len(x) for x in inputs], np.int32)
         padded = np.zeros((len(inputs), lengths.max(), self.network.features), np.float32)
@@ -254,7 +263,11 @@ class Predictor:
             row[: len(x)] = stack_frames(x, self.about.recipe.context)
         feed = {"inputs": padded, "lengths": lengths} | self.zero_states(len(inputs))
         (tracks,) = self._session.run(["tracks"], feed)
-        return [row[:length] for row, length in zip(tracks, lengths, strict=True)]
+        return [self.smooth(row[:length]) for row, length in zip(tracks, lengths, strict=True)]
+
+    def smooth(self, z: Array) -> Array:
+        """Smooth the tracks of a whole sound, float32 [T, channels] in z, as the model says."""
+        return self.about.smoothing.apply(z, self.about.deltas, self._mean, self._scale)
 
     def zero_states(self, batch: int) -> dict[str, Array]:
         """Return the states before the first frame; none for a network of two directions."""

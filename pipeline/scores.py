@@ -7,8 +7,9 @@ of the positions; where a layout has deltas too, they count in the z-scored erro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,8 +56,16 @@ class Predictions:
 
     def mm(self, entry: Entry, source: str) -> Array:
         """Return the positions [T, positions] in mm."""
-        mean, scale = (np.array(entry.about[key]) for key in ("target_mean", "target_scale"))
-        return (self.z(entry, source) * scale + mean)[:, self.positions]
+        return self.in_mm(entry, self.z(entry, source))
+
+    def in_mm(self, entry: Entry, z: Array) -> Array:
+        """Return the positions [T, positions] of z-scores [T, D] in mm."""
+        mean, scale = self.statistics(entry)
+        return (z * scale + mean)[:, self.positions]
+
+    def statistics(self, entry: Entry) -> tuple[Array, Array]:
+        """Return mean and deviation of every track, each [D], in mm."""
+        return np.array(entry.about["target_mean"]), np.array(entry.about["target_scale"])
 
     def time(self, entry: Entry) -> Array:
         """Return the centres of the frames [T], s in the sound."""
@@ -72,10 +81,16 @@ def correlation(measured: Array, predicted: Array) -> Array:
     return np.where(moves[0] & ~moves[1], 0.0, metrics.pearson(measured, predicted))
 
 
-def score(predictions: Predictions, entry: Entry, source: str) -> dict[str, Array]:
-    """Return every figure of one utterance per track [D]; NaN for what deltas do not have."""
-    z = [predictions.z(entry, name) for name in ("measured", source)]
-    mm = [predictions.mm(entry, name) for name in ("measured", source)]
+def score(predictions: Predictions, entry: Entry, predicted: Array) -> dict[str, Array]:
+    """Return every figure of one utterance per track [D]; NaN for what deltas do not have.
+
+    Parameters
+    ----------
+    predicted : float [T, D]
+        In z.
+    """
+    z = predictions.z(entry, "measured"), predicted
+    mm = [predictions.in_mm(entry, values) for values in z]
     speed = [metrics.velocity(positions) for positions in mm]
     figures = [metrics.z_mse(*z), metrics.rmse(*mm), correlation(*mm)]
     figures += [metrics.rmse(*speed), correlation(*speed)]
@@ -103,11 +118,22 @@ class Scored:
     frames: NDArray[np.int64]
 
     @classmethod
-    def of(cls, predictions: Predictions) -> Scored:
-        """Score every track of every utterance."""
+    def of(
+        cls,
+        predictions: Predictions,
+        sources: Mapping[str, Callable[[Entry], Array]] | None = None,
+    ) -> Scored:
+        """Score every track of every utterance.
+
+        Parameters
+        ----------
+        sources : mapping of str to function
+            Which give the predicted z-scores [T, D] of an utterance; those of `SOURCES` by default.
+        """
         figures = {}
-        for source in SOURCES:
-            rows = [score(predictions, entry, source) for entry in predictions.entries]
+        sources = sources or {name: partial(predictions.z, source=name) for name in SOURCES}
+        for source, z in sources.items():
+            rows = [score(predictions, entry, z(entry)) for entry in predictions.entries]
             figures[source] = {name: np.stack([row[name] for row in rows]) for name in FIGURES}
         frames = np.array([[entry.frames] for entry in predictions.entries])
         return cls(predictions.channels, figures, frames)

@@ -9,6 +9,7 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,13 @@ from pipeline.scores import (
     over_frames,
     sensor_of,
 )
+from pipeline.smoothing import Smoothing, candidates
 from pipeline.storage import Entry
 
 FOLDER = Path("reports/tables")
 NAMES = {
     "predictor",
+    "smoothing",
     "track",
     "sensor",
     "variable",
@@ -126,6 +129,23 @@ def summary(scored: Scored) -> list[Row]:
             row |= {f"{figure}_low": float(low[0]), f"{figure}_high": float(high[0])}
         rows.append(row)
     return rows
+
+
+def smoothing(predictions: Predictions, used: Smoothing) -> list[Row]:
+    """Return a row for each way to smooth the predictions: its figures, and 1 where it is used."""
+    deltas = predictions.store.about["deltas"]
+
+    def smoothed(entry: Entry, how: Smoothing) -> Array:
+        raw = predictions.store.frames(entry, "unsmoothed")
+        return how.apply(raw, deltas, *predictions.statistics(entry)).astype(np.float64)
+
+    ways = {str(how): how for how in (*candidates(used.variances), used)}
+    scored = Scored.of(
+        predictions, {name: partial(smoothed, how=how) for name, how in ways.items()}
+    )
+    return [
+        {"smoothing": name, "used": int(name == str(used))} | scored.summary(name) for name in ways
+    ]
 
 
 def per_name(scored: Scored) -> list[Row]:

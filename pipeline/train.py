@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from features.context import stack_frames
 from models import batching
-from pipeline import checkpoint, device, params, protocols, standardize
+from pipeline import checkpoint, device, params, protocols, smoothing, standardize
 from pipeline.console import InputError, progress, run, say, stage_parser
 from pipeline.onnx_graph import to_onnx
 from pipeline.storage import Array, Entry, Store, atomic_path, checksum, discard, write_json
@@ -169,6 +169,26 @@ def validate(model: keras.Model, side: Side, plan: list[batching.Batch]) -> floa
     return total / frames
 
 
+def choose_smoothing(model: keras.Model, side: Side, wanted: str | float) -> smoothing.Smoothing:
+    """Return how predictions are to be smoothed, by what it earns on the validation side."""
+    statistics = standardize.load_statistics()
+    rows = {entry.id: row for row, entry in enumerate(side.store.entries)}
+    deltas = side.store.about["deltas"]
+    utterances = []
+    for batch in batching.epoch("pack", side.lengths, 16, np.random.default_rng(0)):
+        predicted = model.predict_on_batch(assemble(batch, side, None)[0])
+        for k, lane, start in zip(batch.utterance, batch.lane, batch.start, strict=True):
+            _, measured = side.read(k)  # whose width leaves out variances
+            z = predicted[lane, start : start + len(measured), : measured.shape[1]]
+            row = rows[side.entries[k].id]
+            own = (statistics[f"target_{key}"][row] for key in ("mean", "scale"))
+            utterances.append((z, measured, *own))
+    chosen, errors = smoothing.choose(wanted, utterances, deltas)
+    tried = ", ".join(f"{name} {error:.4f}" for name, error in errors.items())
+    say(f"train: validation z-MSE of the tracks, smoothed: {tried}; chosen: {chosen}")
+    return chosen
+
+
 def fingerprint(settings: params.Params) -> str:
     """Return what tells one run from another: recipe, seed, data and software."""
     parts = {
@@ -302,6 +322,7 @@ def main() -> None:
     train, validation = (
         Side.open(store, side, recipe.context) for side in (protocols.TRAIN, protocols.VALIDATION)
     )
+    smoothing.check(settings.train.smoothing, store.about["deltas"])
     where = device.choose(settings.train.device)
 
     import keras
@@ -324,7 +345,9 @@ def main() -> None:
     mark, sound = fingerprint(settings), recipe.augment.sound
     sounds = Sounds(store, train.entries, sound, settings) if sound else None
     history = fit(model, recipe, (train, validation), settings.train.seed, mark, sounds)
-    write(FOLDER, model, describe(settings, store, history), history)
+    chosen = choose_smoothing(model, validation, settings.train.smoothing)
+    about = describe(settings, store, history) | {"smoothing": msgspec.to_builtins(chosen)}
+    write(FOLDER, model, about, history)
     discard(CHECKPOINT)
     best = min(history, key=lambda row: row["validation_z_mse"])
     say(

@@ -9,6 +9,7 @@ from sklearn.metrics import mean_squared_error, root_mean_squared_error
 
 from features.context import stack_frames
 from pipeline import Predictor, evaluate, palates, scores, standardize, tables
+from pipeline.smoothing import Smoothing
 from pipeline.storage import Store, StoreWriter
 from tests.pipeline.conftest import change
 
@@ -28,6 +29,7 @@ def echo(monkeypatch):
         return ((k, x[:, :4]) for k, x in enumerate(inputs))
 
     monkeypatch.setattr(evaluate, "predict", predict)
+    monkeypatch.setattr(evaluate, "how_smoothed", Smoothing)
 
 
 def rows(name):
@@ -60,7 +62,10 @@ def test_an_utterance_is_predicted_alike_alone_and_among_longer_ones(standardize
 
 def test_a_network_on_stacked_frames_is_scored_as_it_predicts(standardized, stage):
     change(
-        standardized / "params.yaml", recipes__default__context=3, recipes__default__dense=[8, 9]
+        standardized / "params.yaml",
+        recipes__default__context=3,
+        recipes__default__dense=[8, 9],
+        train__smoothing="none",
     )
     assert stage("train").status == 0
     store = Store(standardize.FOLDER, "standardize")
