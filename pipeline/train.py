@@ -11,6 +11,8 @@ import csv
 import hashlib
 import json
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -127,6 +129,18 @@ def assemble(
     return batching.assemble(batch, inputs, targets)
 
 
+def assembled(
+    plan: list[batching.Batch], side: Side, variation: Variation
+) -> Iterator[tuple[batching.Batch, tuple[dict[str, Any], Array, Array]]]:
+    """Yield every batch with its arrays; those of the next are made while one is trained on."""
+    with ThreadPoolExecutor(1) as thread:
+        jobs = (thread.submit(assemble, batch, side, variation) for batch in plan)
+        job = next(jobs)
+        for batch in plan:
+            arrays, job = job.result(), next(jobs, job)
+            yield batch, arrays
+
+
 def train_epoch(
     model: keras.Model,
     side: Side,
@@ -142,10 +156,9 @@ def train_epoch(
         Naming the utterances of a batch whose loss is not finite.
     """
     total = frames = 0.0
-    bar = progress(plan, unit="updates")
+    bar = progress(assembled(plan, side, variation), total=len(plan), unit="updates")
     bar.set_description(title)
-    for batch in bar:
-        x, y, weight = assemble(batch, side, variation)
+    for batch, (x, y, weight) in bar:
         model.reset_metrics()
         loss = float(model.train_on_batch(x, y, weight))
         if not np.isfinite(loss):
