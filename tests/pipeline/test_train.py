@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 
+import msgspec
 import numpy as np
 import pytest
 
-from pipeline import train
+from pipeline import params, train
 from pipeline.storage import Store
 from tests.conftest import ROOT
 from tests.pipeline.conftest import change
@@ -39,6 +40,8 @@ def command():
 def test_a_killed_run_ends_with_the_weights_of_one_that_never_was(standardized):
     change(standardized / "params.yaml", recipes__default__dropout=0.3)
     change(standardized / "params.yaml", recipes__default__units=[16, 16])
+    sound = msgspec.to_builtins(params.load().recipes["speakers"].augment.sound)
+    change(standardized / "params.yaml", recipes__default__augment__sound=sound)
     whole = command()
     assert whole.wait() == 0, whole.stdout.read()
     expected, expected_history = weights(), history()
