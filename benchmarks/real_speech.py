@@ -113,8 +113,8 @@ def draw(recordings: Mapping[str, Recording], found: Mapping[str, Mapping[str, F
         ]
         panel.set_xticks(place, names)
         panel.axhline(0, color=style.BLACK, linewidth=0.6)
-        panel.set(ylim=(-0.6, 1), ylabel="Pearson's r", title=recording.name)
-        panel.legend(loc="lower right", ncols=len(found[reader]))
+        panel.set(ylim=(-1, 1), ylabel="Pearson's r", title=recording.name)
+        panel.legend(loc="lower right", bbox_to_anchor=(1, 0.97), ncols=len(found[reader]))
     return page
 
 
