@@ -110,7 +110,7 @@ def build(rows: int, length: int) -> keras.Model:
         [
             keras.Input(batch_shape=(rows, length), dtype="int32"),
             one_hot,
-            LSTM(UNITS, return_sequences=True, stateful=True),
+            LSTM(UNITS, forget_bias=0.0, return_sequences=True, stateful=True),  # as the tutorial's
             keras.layers.Dense(len(SYMBOLS)),
         ]
     )

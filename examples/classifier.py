@@ -1,12 +1,18 @@
-"""What the MNIST tutorials share: training, the race with Keras's own layers, the summary."""
+"""What the MNIST tutorials share: training, several at once, and the summary.
+
+At a hundred units a second core hardly helps a training, so each has one, and as many run at once
+as there are cores.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +21,15 @@ from numpy.typing import NDArray
 
 from examples import arguments, mnist, pictures
 from examples.early_stopping import EarlyStopping
-from examples.results import Race, Run
-from pipeline import device
+from examples.results import Run
+from pipeline import device, workers
 from pipeline.console import progress, say
 
 if TYPE_CHECKING:
     import keras
 
 EVERY = 10  # steps between two validations
+NEWEST = 0.02  # share of the newest weights in the average that is validated, kept and tested
 Network = Callable[[Any], "keras.Model"]  # from a module with recurrent layers: ours or Keras's
 
 
@@ -40,6 +47,8 @@ class Task:
         Test accuracy in the tutorial.
     patience : int, optional
         Steps without a better validation score after which the tutorial stopped.
+    xla : bool
+        Whether XLA makes one program of a step; not worth its while for a static loop.
     """
 
     name: str
@@ -48,10 +57,11 @@ class Task:
     epochs: int
     published: float
     patience: int | None = None
+    xla: bool = True
 
 
-def compiled(model: keras.Model, xla: bool = False) -> keras.Model:
-    """Compile a model that ends in the scores of ten digits, with Adam at 0.001."""
+def compiled(model: keras.Model, xla: bool) -> keras.Model:
+    """Prepare a model that ends in the scores of ten digits for Adam at 0.001."""
     import keras
 
     model.compile(
@@ -77,9 +87,12 @@ def accuracy(model: keras.Model, images: mnist.Images) -> float:
 
 
 def train(
-    task: Task, data: mnist.Mnist, seed: int, limit: int | None = None
+    task: Task, data: mnist.Mnist, seed: int, limit: int | None = None, line: int = 0
 ) -> tuple[Run, keras.Model]:
     """Train as the tutorial did and test once, at the end, the model that is returned.
+
+    What is validated and returned has the average of the weights over about the last tenth of the
+    steps, at most 500: at a constant rate of learning each single step jumps about it.
 
     Parameters
     ----------
@@ -88,40 +101,44 @@ def train(
     seed : int
     limit : int, optional
         Steps after which to stop in any case.
+    line : int
+        On the terminal, of the progress bar.
     """
     import keras
 
     from models import recurrent
 
     keras.utils.set_random_seed(seed)
-    model = compiled(task.network(recurrent))
-    reader = keras.Model(model.inputs, model.outputs)  # shares the weights; reads without training
+    model, reader = compiled(task.network(recurrent), task.xla), task.network(recurrent)
     stopping = EarlyStopping(len(data.validation.digits), task.patience or 0)
-    run, best = Run(), model.get_weights()
+    run, best, average = Run(), model.get_weights(), model.get_weights()
     steps = len(data.train.digits) // task.batch  # whole batches only: one shape
     started = time.perf_counter()
 
     def after_steps(_: int, logs: dict[str, float]) -> None:
-        nonlocal best
+        nonlocal best, average
         step = int(model.optimizer.iterations)
         bar.update(step - run.steps)
         run.steps = step
+        share = min(1.0, max(NEWEST, 10 * EVERY / step))
+        average = [a + share * (w - a) for a, w in zip(average, model.get_weights(), strict=True)]
+        reader.set_weights(average)
         if task.patience is not None:
             if stopping.better(step, partial(wrong, reader, data.validation)):
-                best = model.get_weights()
-                share = 1 - stopping.fewest / len(data.validation.digits)
-                run.checks.append((step, time.perf_counter() - started, share))
+                best = average
+                score = 1 - stopping.fewest / len(data.validation.digits)
+                run.checks.append((step, time.perf_counter() - started, score))
             model.stop_training = stopping.done(step)
         model.stop_training |= limit is not None and step >= limit
-        score = f"{run.checks[-1][-1]:.2%}" if run.checks else "-"
-        bar.set_postfix(loss=f"{logs['loss']:.4f}", validation=score, refresh=False)
+        latest = f"{run.checks[-1][-1]:.2%}" if run.checks else "-"
+        bar.set_postfix(loss=f"{logs['loss']:.4f}", validation=latest, refresh=False)
 
     def after_epoch(_: int, __: dict[str, float]) -> None:
         if task.patience is None:
             score = accuracy(reader, data.validation)
             run.checks.append((run.steps, time.perf_counter() - started, score))
 
-    with progress(range(0), total=task.epochs * steps, unit="steps") as bar:
+    with progress(range(0), total=task.epochs * steps, unit="steps", position=line) as bar:
         bar.set_description(f"{task.name}, seed {seed}")
         model.fit(
             *(side[: steps * task.batch] for side in data.train),
@@ -136,38 +153,16 @@ def train(
         )
     run.seconds = time.perf_counter() - started
     if task.patience is not None:
-        model.set_weights(best)
+        reader.set_weights(best)
     run.test = accuracy(reader, data.test)
-    return run, model
+    return run, reader
 
 
-def race(task: Task, data: mnist.Mnist, rounds: int = 4, steps: int = 40) -> Race:
-    """Time the same network on our layers and on Keras's, in turns.
-
-    Keras's layers run both as a graph and through XLA; what counts is the faster.
-    """
-    import keras
-
-    from models import recurrent
-
-    runners = {
-        "ours": compiled(task.network(recurrent)),
-        "graph": compiled(task.network(keras.layers)),
-        "XLA": compiled(task.network(keras.layers), xla=True),
-    }
-    batches = [side[: steps * task.batch] for side in data.train]
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in runners}
-    for _ in progress(range(1 + rounds), unit="rounds"):
-        for name, model in runners.items():
-            started = time.perf_counter()
-            model.fit(*batches, batch_size=task.batch, verbose=0)
-            trained = time.perf_counter()
-            model.evaluate(*data.validation, batch_size=1000, verbose=0)
-            times[name].append((trained - started, time.perf_counter() - trained))
-    # the first round compiles
-    best = {name: 1e3 * np.min(rows[1:], axis=0) for name, rows in times.items()}
-    keras_step, keras_validation = np.minimum(best["graph"], best["XLA"])
-    return Race(best["ours"][0] / steps, keras_step / steps, keras_validation)
+def train_alone(task: Task, folder: Path, seed: int, limit: int | None, line: int) -> Run:
+    """Train on one core, in a process that has not begun to use TensorFlow otherwise."""
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    device.choose("auto")
+    return train(task, mnist.load(folder), seed, limit, line)[0]
 
 
 def options(name: str, description: str | None, epochs: int) -> arguments.Parser:
@@ -187,7 +182,12 @@ def options(name: str, description: str | None, epochs: int) -> arguments.Parser
         metavar="FOLDER",
         help=f"of the four files (default {mnist.FOLDER}; if it is not there, Keras downloads)",
     )
-    parser.add_argument("--no-race", action="store_true", help="leave Keras's own layers out")
+    parser.add_argument(
+        "--jobs",
+        type=arguments.positive,
+        default=len(os.sched_getaffinity(0)),
+        help="trainings at once, one core each (default: one per core)",
+    )
     parser.add_argument(
         "--picture",
         type=Path,
@@ -197,40 +197,32 @@ def options(name: str, description: str | None, epochs: int) -> arguments.Parser
     return parser
 
 
-def summary(task: Task, runs: list[Run], race: Race | None) -> str:
+def summary(task: Task, runs: Sequence[Run]) -> str:
     """Return what came out in one line."""
     tests = [100 * run.test for run in runs]
-    seconds = np.mean([run.seconds for run in runs])
-    steps = np.mean([run.steps for run in runs])
-    line = (
-        f"{task.name}: test {np.mean(tests):.2f} % (tutorial {100 * task.published:.2f} %;"
-        f" {len(runs)} seeds, {min(tests):.2f} to {max(tests):.2f}),"
-        f" {steps:.0f} steps in {seconds:.0f} s"
+    seconds, steps = (
+        np.mean([getattr(run, name) for run in runs]) for name in ("seconds", "steps")
     )
-    if race is not None:
-        line += (
-            f"; a step {race.ours:.1f} ms, with Keras's layers {race.keras:.1f} ms"
-            f" ({race.ours / race.keras:.2f})"
-        )
-        if task.patience is not None:
-            whole = steps * (race.keras + race.keras_validation / EVERY) / 1e3
-            line += (
-                f"; as many steps with a full validation by Keras's layers {whole:.0f} s"
-                f" ({seconds / whole:.2f})"
-            )
-    return line
+    seeds = f"; mean of {len(runs)} seeds, {min(tests):.2f} to {max(tests):.2f}" * (len(runs) > 1)
+    return (
+        f"{task.name}: test {np.mean(tests):.2f} % (tutorial {100 * task.published:.2f} %{seeds}),"
+        f" {steps:.0f} steps in {seconds:.0f} s of one core"
+    )
 
 
 def main(tasks: Sequence[Task], given: Namespace) -> None:
-    """Train every task with every seed, print a line for each and draw them all."""
-    data = mnist.load(given.mnist)
-    device.choose("auto")
-    runs: dict[str, list[Run]] = {}
+    """Train every task with every seed, print a line for each task and draw them all."""
+    mnist.load(given.mnist)  # what is wrong with the files is said before anything starts
+    seeds = range(given.seed, given.seed + given.seeds)
+    calls = [
+        (task, given.mnist, seed, given.steps, k)
+        for k, (task, seed) in enumerate(product(tasks, seeds))
+    ]
+    done = list(workers.spread(train_alone, calls, given.jobs))
+    runs = {
+        task.name: done[k * given.seeds : (k + 1) * given.seeds] for k, task in enumerate(tasks)
+    }
     for task in tasks:
-        runs[task.name] = [
-            train(task, data, seed, given.steps)[0]
-            for seed in range(given.seed, given.seed + given.seeds)
-        ]
-        say(summary(task, runs[task.name], None if given.no_race else race(task, data)))
+        say(summary(task, runs[task.name]))
     published = {task.name: task.published for task in tasks}
     pictures.save(pictures.accuracy(runs, published), given.picture)

@@ -36,7 +36,7 @@ class EarlyStopping:
         Images in all checks so far.
     """
 
-    def __init__(self, images: int, patience: int, part: int = 250) -> None:
+    def __init__(self, images: int, patience: int, part: int = 100) -> None:
         self.patience = patience
         self.part = part
         self.order = np.arange(images)

@@ -41,7 +41,12 @@ def main() -> None:
     classifier.main(
         [
             classifier.Task(
-                f"{loop} loop", partial(network, loop=loop), 128, given.epochs, published=0.9826
+                f"{loop} loop",
+                partial(network, loop=loop),
+                128,
+                given.epochs,
+                published=0.9826,
+                xla=loop == "dynamic",
             )
             for loop in loops
         ],

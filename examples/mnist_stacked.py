@@ -1,4 +1,4 @@
-"""Digits read row by row: three layers of 100 units on top of each other, RNN, LSTM and GRU.
+"""Digits read row by row: three layers of 100 units on top of each other, LSTM, GRU and RNN.
 
 The simple RNN has ReLU. Adam, batches of 100, up to 50 epochs; every 10 steps the network reads the
 5,000 validation images; the best is kept, and training stops after 2,000 steps without a better.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import keras
 
 EPOCHS = 50
-PUBLISHED = {"rnn": 0.9841, "lstm": 0.9881, "gru": 0.9897}
+PUBLISHED = {"lstm": 0.9881, "gru": 0.9897, "rnn": 0.9841}  # the longest training first
 
 
 def network(layers: Any, *, cell: str) -> keras.Model:
@@ -49,7 +49,7 @@ def main() -> None:
     classifier.main(
         [
             classifier.Task(
-                f"3 x {cell}",
+                f"3 x {cell.upper()}",
                 partial(network, cell=cell),
                 100,
                 given.epochs,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,6 +12,8 @@ from matplotlib.figure import Figure
 from examples.results import Check, Run
 from pipeline.plots import style
 from pipeline.storage import atomic_path
+
+TUTORIAL: Any = {"linestyle": (0, (4, 2)), "linewidth": 0.8}
 
 
 def accuracy(runs: Mapping[str, Sequence[Run]], published: Mapping[str, float]) -> Figure:
@@ -26,19 +29,23 @@ def accuracy(runs: Mapping[str, Sequence[Run]], published: Mapping[str, float]) 
     page = style.figure(1.4 * style.COLUMN, 70)
     axes = page.subplots()
     for (name, several), colour in zip(runs.items(), style.SERIES, strict=False):
-        for k, run in enumerate(several):
+        for run in several:
             _, seconds, score = np.array(run.checks).T
-            label = f"{name}: validation" if k == 0 else None
-            axes.plot(seconds, 100 * score, color=colour, linewidth=0.8, label=label)
-            label = f"{name}: test" if k == 0 else None
-            axes.plot(run.seconds, 100 * run.test, "o", color=colour, markersize=3, label=label)
-        axes.axhline(
-            100 * published[name],
-            color=colour,
-            linestyle=(0, (4, 2)),
-            linewidth=0.8,
-            label=f"{name}: test in the tutorial, {100 * published[name]:.2f} %",
-        )
+            held = np.append(seconds, run.seconds), 100 * np.append(score, score[-1])
+            axes.plot(*held, color=colour, linewidth=0.7, drawstyle="steps-post")
+            axes.plot(run.seconds, 100 * run.test, "o", color=colour, markersize=3.5, clip_on=False)
+        shared = list(published.values()).count(published[name]) > 1
+        axes.axhline(100 * published[name], color=style.GREY if shared else colour, **TUTORIAL)
+        test = np.mean([100 * run.test for run in several])
+        reached = f"{name}: test {test:.2f} %, tutorial {100 * published[name]:.2f} %"
+        axes.plot([], [], color=colour, linewidth=2, label=reached)
+    key: dict[str, Any] = {
+        "validation": {"linewidth": 0.7},
+        "test, once, at the end": {"marker": "o", "markersize": 3.5, "linestyle": ""},
+        "test in the tutorial": TUTORIAL,
+    }
+    for meaning, look in key.items():
+        axes.plot([], [], color=style.GREY, label=meaning, **look)
     axes.set(xlabel="time (s)", ylabel="images read right (%)", xlim=(0, None))
     low = min(*(run.test for several in runs.values() for run in several), *published.values())
     axes.set_ylim(max(0, 100 * low - 2), 100)

@@ -27,15 +27,6 @@ class Run:
     test: float = 0.0
 
 
-@dataclass(frozen=True)
-class Race:
-    """Milliseconds of a training step and of a full validation, the best of several rounds."""
-
-    ours: float
-    keras: float
-    keras_validation: float
-
-
 class Check(NamedTuple):
     """Perplexity of held-out text, and seconds of training up to there without the checks."""
 

@@ -24,10 +24,26 @@ class UsageError(InputError):
     exit_status = 2
 
 
-def progress(items: Iterable[Item], *, total: int | None = None, unit: str = "it") -> tqdm[Item]:
-    """Iterate behind a progress bar that shows itself on a terminal after two seconds."""
+def progress(
+    items: Iterable[Item],
+    *,
+    total: int | None = None,
+    unit: str = "it",
+    position: int | None = None,
+) -> tqdm[Item]:
+    """Iterate behind a progress bar that shows itself on a terminal after two seconds.
+
+    Processes that work side by side give their bars a ``position`` each, a line of the terminal.
+    """
     return tqdm(
-        items, total=total, unit=f" {unit}", delay=2, dynamic_ncols=True, leave=False, disable=None
+        items,
+        total=total,
+        unit=f" {unit}",
+        delay=2,
+        dynamic_ncols=True,
+        leave=False,
+        disable=None,
+        position=position,
     )
 
 

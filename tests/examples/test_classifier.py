@@ -1,7 +1,11 @@
+import os
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
 
+from benchmarks import digits
 from examples import (
     classifier,
     mnist,
@@ -52,7 +56,7 @@ def test_networks_are_those_of_keras_with_the_same_weights(name):
     )
 
 
-def test_training_learns_and_keeps_the_last_weights_without_patience(data):
+def test_training_learns_and_keeps_the_last_average_without_patience(data):
     task = classifier.Task("easy", small, batch=20, epochs=10, published=0.9)
     run, model = classifier.train(task, data, seed=0)
     assert run.steps == 10 * 30
@@ -75,7 +79,7 @@ def test_early_stopping_keeps_the_best_and_waits_as_long_as_told(data):
 def test_the_same_seed_gives_the_same_run(data):
     task = classifier.Task("easy", small, batch=20, epochs=1, published=0.9)
     losses = [
-        model.evaluate(*data.test, verbose=0)[0]
+        classifier.compiled(model, xla=False).evaluate(*data.test, verbose=0)[0]
         for _, model in (classifier.train(task, data, seed, limit=20) for seed in (3, 3, 4))
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
@@ -84,13 +88,13 @@ def test_the_same_seed_gives_the_same_run(data):
 
 @pytest.mark.parametrize(
     ("module", "options"),
-    [(mnist_rows, ["--loop", "dynamic"]), (mnist_bidirectional, ["--seeds", "2", "--no-race"])],
+    [(mnist_rows, ["--loop", "dynamic"]), (mnist_bidirectional, ["--seeds", "2", "--jobs", "1"])],
 )
 def test_a_tutorial_ends_in_one_line_and_a_picture(
     module, options, data, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(mnist, "load", lambda folder: data)
-    monkeypatch.setattr(classifier, "race", lambda task, data: classifier.Race(1.0, 2.0, 100.0))
+    monkeypatch.setattr(os, "environ", dict(os.environ))  # it is told how many cores to take
     picture = tmp_path / "new" / "picture.png"
     options = [*options, "--steps", "2", "--picture", str(picture)]
     monkeypatch.setattr("sys.argv", [module.__name__, *options])
@@ -98,11 +102,32 @@ def test_a_tutorial_ends_in_one_line_and_a_picture(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
     assert ": test " in lines[0]
-    assert ("Keras" in lines[0]) == ("--no-race" not in options)
+    assert ("mean of 2 seeds" in lines[0]) == ("--seeds" in options)
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_race_times_all_runners(data):
-    task = classifier.Task("easy", small, batch=20, epochs=1, published=0.9)
-    race = classifier.race(task, data, rounds=1, steps=10)
-    assert min(race.ours, race.keras, race.keras_validation) > 0
+def test_trainings_at_once_are_those_one_after_another(shared_data, tmp_path, monkeypatch, capsys):
+    options = ["--mnist", shared_data / "mnist", "--steps", "10", "--seeds", "2", "--jobs", "2"]
+    options += ["--loop", "dynamic", "--picture", tmp_path / "picture.png"]
+    monkeypatch.setattr("sys.argv", ["mnist_rows", *map(str, options)])
+    mnist_rows.main()
+    spoken = capsys.readouterr().out
+    data = mnist.load(shared_data / "mnist")
+    network = partial(mnist_rows.network, loop="dynamic")
+    task = classifier.Task("dynamic loop", network, 128, epochs=10, published=0.9826)
+    tests = [classifier.train(task, data, seed, limit=10)[0].test for seed in range(2)]
+    assert f"test {100 * np.mean(tests):.2f} %" in spoken
+
+
+def test_the_race_times_all_contestants(data):
+    best = digits.race(data, small, 20, xla=True, rounds=1, steps=10)
+    assert best.keys() == {"this engine", "Keras, graph", "Keras, XLA", "reading"}
+    assert 0 < min(best.values()) < max(best.values()) < np.inf
+
+
+def test_all_networks_of_the_tutorials_race():
+    assert {name.split(",")[0] for name in digits.NETWORKS} == {
+        "one layer",
+        *(f"3 x {cell.upper()}" for cell in mnist_stacked.PUBLISHED),
+        "2 x both directions",
+    }

@@ -11,6 +11,7 @@ COMMANDS = [
     "examples.mnist_bidirectional",
     "examples.characters",
     "benchmarks.characters",
+    "benchmarks.digits",
     "benchmarks.digits_layer",
 ]
 

@@ -36,4 +36,4 @@ def test_a_model_that_errs_where_it_did_is_seen_through_at_once():
     assert stopping.better(10, lambda images: errs[images])
     assert stopping.looked_at == 5000
     assert not stopping.better(20, lambda images: errs[images])
-    assert stopping.looked_at == 5250
+    assert stopping.looked_at == 5100
