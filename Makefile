@@ -1,6 +1,7 @@
 # make repro   the whole pipeline: corpus, features, training, evaluation, pictures
 # make test    style, types and the test suite
 # make bench   speed against other implementations
+# make compare  every network of the table in docs/results.md; hours, and goes on when interrupted
 # make real    how well the trained model hears people it never heard, in ../shared/data
 # make tutorials   the other tasks of the tutorials: digits, text, one step of an LSTM
 # make lock    pin the newest versions that pyproject.toml allows
@@ -13,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # the MNIST tutorials, the longest first
 DIGITS := mnist_stacked mnist_bidirectional mnist_rows
 
-.PHONY: repro test bench real tutorials $(DIGITS) lock debian
+.PHONY: repro test bench compare real tutorials $(DIGITS) lock debian
 
 repro: .venv/run
 	@dvc repro
@@ -29,6 +30,11 @@ bench: .venv/dev
 	python -m benchmarks.recurrent
 	python -m benchmarks.predict
 	python -m benchmarks.cluster
+
+compare: .venv/run
+	@python -m benchmarks.compare
+	@python -m benchmarks.corpus_size
+	@python -m benchmarks.time_to_quality
 
 real: .venv/run
 	@python -m benchmarks.real_speech

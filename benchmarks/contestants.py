@@ -145,73 +145,12 @@ def torch_step(shape: Shape) -> Step:
 
 
 def tutorial_step(shape: Shape) -> Step:
-    """Return an update the tutorial's way: ``tf.scan``, every gate with two matrices of its own.
+    """Return an update the tutorial's way."""
+    from benchmarks import tutorials_way
 
-    One utterance at a time, automatic gradients, the carry a stack of h and c.
-    """
-    import keras
-    import tensorflow as tf
-
-    x, y = (tf.constant(a) for a in batch_of(shape, 1))
-    weights: list[tf.Variable] = []
-
-    def matrix(rows: int, columns: int) -> tf.Variable:
-        value = keras.initializers.Orthogonal()((rows, columns))
-        weights.append(tf.Variable(value))
-        return weights[-1]
-
-    def bias(value: float) -> tf.Variable:
-        weights.append(tf.Variable(tf.fill([shape.units], value)))
-        return weights[-1]
-
-    def layer(width: int) -> Callable[[tf.Tensor], tf.Tensor]:
-        parameters = [
-            (matrix(width, shape.units), matrix(shape.units, shape.units), bias(0.0))
-            for _ in range(shape.gates)
-        ]
-
-        def gate(k: int, x: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
-            W, U, b = parameters[k]
-            return tf.matmul(x, W) + tf.matmul(h, U) + b
-
-        def lstm(carry: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-            h, c = tf.unstack(carry)
-            i, f, o = tf.sigmoid(gate(0, x, h)), tf.sigmoid(gate(1, x, h) + 1), gate(2, x, h)
-            c = f * c + i * tf.tanh(gate(3, x, h))
-            return tf.stack([tf.sigmoid(o) * tf.tanh(c), c])
-
-        def gru(carry: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-            h = carry[0]
-            u, r = tf.sigmoid(gate(0, x, h)), tf.sigmoid(gate(1, x, h))
-            return tf.stack([u * h + (1 - u) * tf.tanh(gate(2, x, r * h))])
-
-        def run(x: tf.Tensor) -> tf.Tensor:  # [T, 1, width] -> [T, 1, H]
-            step, states = (lstm, 2) if shape.cell == "lstm" else (gru, 1)
-            return tf.scan(step, x, tf.zeros([states, 1, shape.units]))[:, 0]
-
-        return run
-
-    widths = [INPUTS] + [(1 + shape.bidirectional) * shape.units] * shape.layers
-    layers = [[layer(w) for _ in range(1 + shape.bidirectional)] for w in widths[:-1]]
-    dense = matrix(widths[-1], OUTPUTS)
-    optimizer = keras.optimizers.Adam(LEARNING_RATE)
-    optimizer.build(weights)
-
-    @tf.function
-    def step() -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            h = tf.transpose(x, [1, 0, 2])
-            for directions in layers:
-                parts = [directions[0](h)]
-                if shape.bidirectional:
-                    parts.append(directions[1](h[::-1])[::-1])
-                h = tf.concat(parts, axis=-1)
-            prediction = tf.matmul(h, tf.tile(dense[None], [FRAMES, 1, 1]))
-            loss = tf.reduce_mean((tf.transpose(prediction, [1, 0, 2]) - y) ** 2)
-        optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
-        return loss
-
-    return lambda: float(step())
+    network = tutorials_way.Network(shape, INPUTS, OUTPUTS)
+    x, y = batch_of(shape, 1)
+    return lambda: float(network.update(x, y))
 
 
 def utterances() -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -1,0 +1,188 @@
+"""Seconds of training until a network is as good as the tutorial's: its own way, and the default.
+
+``python -m benchmarks.time_to_quality`` trains both on what ``dvc repro standardize`` leaves, epoch
+by epoch, until the z-MSE of the validation side is at most 0.454, the tutorial's own figure on its
+own test side. The clock runs during updates alone, reading included; validation and test are
+measured between epochs. It prints and writes (``benchmarks/results/time_to_quality.json``) both
+curves, and how many times sooner the default is there. With ``--limit``, a way that has not got
+there by so many seconds is left there, and the ratio is a lower bound and printed as one: nothing
+is extrapolated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contestants import Shape
+from benchmarks.recurrent import ROOT, machine
+from models import batching
+from pipeline import params, protocols, standardize
+from pipeline import train as training
+from pipeline.console import progress, run, say
+from pipeline.storage import Store, write_json
+from pipeline.variation import Sounds, Variation
+
+RESULTS = ROOT / "benchmarks" / "results" / "time_to_quality.json"
+QUALITY = 0.454
+TUTORIAL = Shape("lstm", 1024, 1)
+
+Sides = dict[str, training.Side]
+Epoch = Callable[[], None]
+Measure = Callable[[training.Side], float]
+Way = tuple[Epoch, Measure]
+Curve = list[dict[str, float]]
+
+
+def tutorials_way(sides: Sides, seed: int) -> Way:
+    """Return an epoch the tutorial's way, an update per utterance, and its error on a side."""
+    import keras
+
+    from benchmarks.tutorials_way import Network
+
+    keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    train = sides[protocols.TRAIN]
+    columns = train.store.columns
+    network = Network(TUTORIAL, columns["inputs"], columns["targets"])
+
+    def epoch() -> None:
+        for k in progress(rng.permutation(len(train.entries)), unit="utterances"):
+            x, y = train.read(k)
+            network.update(x[None], y[None])
+
+    def error(side: training.Side) -> float:
+        total = 0.0
+        for k in range(len(side.entries)):
+            x, y = side.read(k)
+            total += np.square(network.predict(x[None])[0] - y).mean(axis=1).sum()
+        return float(total / side.lengths.sum())
+
+    return epoch, error
+
+
+def default_way(sides: Sides, seed: int) -> Way:
+    """Return an epoch of the recipe of params.yaml, and its error on a side."""
+    import keras
+    import tensorflow as tf
+
+    settings = params.load()
+    recipe, sound = settings.recipe, settings.recipe.augment.sound
+    if not recipe.compile:  # as the stage does
+        tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    train = sides[protocols.TRAIN]
+
+    def plan(lengths: np.ndarray) -> list[batching.Batch]:
+        return batching.epoch(recipe.batching, lengths, recipe.batch_size, rng)
+
+    sounds = Sounds(train.store, train.entries, sound, settings) if sound else None
+    model = training.build(recipe, train.store, len(plan(train.lengths)))
+
+    def epoch() -> None:
+        variation = Variation(recipe.augment, len(train.entries), rng, sounds)
+        batches = plan(variation.lengths(train.lengths))
+        training.train_epoch(model, train, batches, variation, "default")
+
+    def error(side: training.Side) -> float:
+        held_out = batching.epoch("pack", side.lengths, 16, np.random.default_rng(0))
+        return training.validate(model, side, held_out)
+
+    return epoch, error
+
+
+def curve(
+    way: Way,
+    sides: Sides,
+    quality: float,
+    limit: float,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[dict[str, float]]:
+    """Train until the validation error is at most ``quality`` or ``limit`` seconds are over.
+
+    Yields
+    ------
+    dict
+        After every epoch, seconds of training so far and the errors on both sides.
+    """
+    epoch, error = way
+    seconds = 0.0
+    while True:
+        started = clock()
+        epoch()
+        seconds += clock() - started
+        errors = {name: error(sides[name]) for name in (protocols.VALIDATION, protocols.TEST)}
+        yield {"seconds": seconds, **errors}
+        if errors[protocols.VALIDATION] <= quality or seconds >= limit:
+            return
+
+
+def verdict(curves: dict[str, Curve], quality: float) -> dict[str, Any]:
+    """Return when each way got there, and how many times sooner the default is.
+
+    Returns
+    -------
+    dict
+        ``seconds`` per way, None where it did not get there; ``sooner``, and whether that is but a
+        ``lower_bound`` because the tutorial's way was left before it got there.
+    """
+    ends = {name: rows[-1] for name, rows in curves.items()}
+    there = {name: end[protocols.VALIDATION] <= quality for name, end in ends.items()}
+    sooner = ends["tutorial"]["seconds"] / ends["default"]["seconds"]
+    return {
+        "quality": quality,
+        "seconds": {name: end["seconds"] if there[name] else None for name, end in ends.items()},
+        "sooner": sooner if there["default"] else None,
+        "lower_bound": not there["tutorial"],
+    }
+
+
+def sentence(found: dict[str, Any]) -> str:
+    """Return the verdict in words."""
+    if found["sooner"] is None:
+        return f"the default did not reach {found['quality']} in time"
+    words = f"default: {found['seconds']['default']:.0f} s to {found['quality']}, "
+    if found["lower_bound"]:
+        return words + f"more than {found['sooner']:.1f} x sooner: the tutorial's way was left"
+    return words + f"tutorial {found['seconds']['tutorial']:.0f} s: {found['sooner']:.1f} x sooner"
+
+
+def main() -> None:
+    """Train both and compare."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.time_to_quality")
+    parser.description, parser.formatter_class = __doc__, argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--quality", type=float, default=QUALITY, help="default: %(default)s")
+    parser.add_argument("--limit", type=float, default=3600, help="seconds; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="default: %(default)s")
+    options = parser.parse_args()
+    store = Store(standardize.FOLDER, "standardize")
+    context = params.load().recipe.context
+    ways: dict[str, Callable[[Sides, int], Way]] = {
+        "tutorial": tutorials_way,  # first: what the default asks of TensorFlow would slow it
+        "default": default_way,
+    }
+    curves: dict[str, Curve] = {}
+    for name, make in ways.items():
+        seen = context if name == "default" else 1
+        sides = {side: training.Side.open(store, side, seen) for side in protocols.SIDES}
+        curves[name] = []
+        for row in curve(make(sides, options.seed), sides, options.quality, options.limit):
+            curves[name].append(row)
+            say(
+                f"{name}: epoch {len(curves[name])}, {row['seconds']:.1f} s,"
+                f" validation {row['validation']:.3f}, test {row['test']:.3f}"
+            )
+    found = verdict(curves, options.quality)
+    write_json(options.output, {"machine": machine(), **found, "curves": curves})
+    say(sentence(found))
+
+
+if __name__ == "__main__":
+    run(main)
