@@ -24,6 +24,21 @@ SIDE = 2048  # of the matrices of the large product
 FRAMES_PER_UPDATE = 8000
 Step = Callable[[], object]
 
+# The processes that time, by name: the package that each needs, and its environment. XLA has two
+# kinds of matrix products for CPUs: YNNPACK's, its default, and Eigen's.
+PROCESSES: dict[str, tuple[str, dict[str, str]]] = {
+    "tensorflow": ("tensorflow", {"KERAS_BACKEND": "tensorflow"}),
+    "tensorflow, Eigen": (
+        "tensorflow",
+        {
+            "KERAS_BACKEND": "tensorflow",
+            "XLA_FLAGS": "--xla_cpu_experimental_ynn_fusion_type=",
+        },
+    ),
+    "jax": ("jax", {"KERAS_BACKEND": "jax"}),
+    "torch": ("torch", {}),
+}
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -245,6 +260,7 @@ def product_of(library: str, dtype: str) -> tuple[str, Build]:
 STEPS: dict[str, tuple[str, Build]] = {
     "own, tensorflow graph": ("tensorflow", lambda s: own(s, jit=False)),
     "own, tensorflow xla": ("tensorflow", lambda s: own(s, jit=True)),
+    "own, tensorflow xla, Eigen": ("tensorflow, Eigen", lambda s: own(s, jit=True)),
     "own, jax": ("jax", lambda s: own(s, jit=True)),
     "own, tensorflow graph, bfloat16": (
         "tensorflow",
@@ -264,6 +280,8 @@ EPOCHS: dict[str, tuple[str, Build]] = {
     "own, pad": ("tensorflow", lambda s: own_epoch("pad", s, jit=False)),
     "own, bucket": ("tensorflow", lambda s: own_epoch("bucket", s, jit=False)),
     "own, pack": ("tensorflow", lambda s: own_epoch("pack", s, jit=False)),
+    "own, bucket, xla, Eigen": ("tensorflow, Eigen", lambda s: own_epoch("bucket", s, jit=True)),
+    "own, pack, xla, Eigen": ("tensorflow, Eigen", lambda s: own_epoch("pack", s, jit=True)),
     "torch, sorted by 16": ("torch", lambda s: torch_epoch(16, s)),
     "torch, sorted by 8": ("torch", lambda s: torch_epoch(8, s)),
     "torch, sorted by 4": ("torch", lambda s: torch_epoch(4, s)),

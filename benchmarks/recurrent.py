@@ -17,6 +17,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +28,7 @@ from benchmarks.contestants import (
     EPOCHS,
     FRAMES,
     LENGTHS,
+    PROCESSES,
     PRODUCTS,
     SHAPES,
     SIDE,
@@ -40,38 +42,39 @@ RESULTS = ROOT / "benchmarks" / "results" / "recurrent.json"
 PAUSE = 0.1  # seconds, for the threads of the one before to fall asleep
 EPOCH_ROUNDS = 3
 PACKAGES = ("tensorflow", "keras", "jax", "torch")
+PARTS = ("steps", "epochs")
 Table = dict[str, tuple[str, Build]]
 
 
 def installed(table: Table) -> Table:
     """Leave out the variants of libraries that are not installed."""
-    return {variant: entry for variant, entry in table.items() if find_spec(entry[0])}
+    return {v: entry for v, entry in table.items() if find_spec(PROCESSES[entry[0]][0])}
 
 
 class Processes:
-    """One process for each library, started when it is first asked."""
+    """The processes of `PROCESSES`, each started when it is first asked."""
 
     def __init__(self) -> None:
         self.running: dict[str, subprocess.Popen] = {}
 
-    def seconds(self, library: str, variant: str, shape: str) -> float:
+    def seconds(self, name: str, variant: str, shape: str) -> float:
         """Have one step or epoch run; the seconds it took."""
-        if library not in self.running:
-            keras_backend = library if library != "torch" else "tensorflow"
-            self.running[library] = subprocess.Popen(
+        if name not in self.running:
+            _, environment = PROCESSES[name]
+            self.running[name] = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.contestants"],
                 cwd=ROOT,
-                env=os.environ | {"KERAS_BACKEND": keras_backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+                env=os.environ | environment | {"TF_CPP_MIN_LOG_LEVEL": "3"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
             )
-        process = self.running[library]
+        process = self.running[name]
         assert process.stdin and process.stdout
         print(json.dumps({"variant": variant, "shape": shape}), file=process.stdin, flush=True)
         answer = process.stdout.readline()
         if not answer:
-            raise SystemExit(f"the {library} process ended at {variant}, {shape}")
+            raise SystemExit(f"the {name} process ended at {variant}, {shape}")
         time.sleep(PAUSE)
         return float(answer)
 
@@ -79,8 +82,8 @@ class Processes:
         """Let the variants take turns; the seconds of each, round by round."""
         runs: dict[str, list[float]] = {variant: [] for variant in table}
         for _ in range(number):
-            for variant, (library, _build) in table.items():
-                runs[variant].append(self.seconds(library, variant, shape))
+            for variant, (name, _build) in table.items():
+                runs[variant].append(self.seconds(name, variant, shape))
         return runs
 
     def stop(self) -> None:
@@ -115,16 +118,16 @@ def ratios(medians: dict[str, float], bound: float) -> dict[str, Any]:
     return {**compare(best(wide, "own")), "bfloat16": compare(best(narrow, "own"))}
 
 
-def epoch_ratios(medians: dict[str, float]) -> dict[str, dict[str, float]]:
+def epoch_ratios(medians: dict[str, float]) -> dict[str, Any]:
     """Compare each way of batching to torch at the batch size of 16 and at its best."""
     if "torch, sorted by 16" not in medians:
         return {}
     peers = {"torch": "torch, sorted by 16", "torch at its best": best(medians, "torch")}
-    return {
-        variant.removeprefix("own, "): {k: medians[variant] / medians[v] for k, v in peers.items()}
-        for variant in medians
-        if variant.startswith("own")
-    }
+
+    def compare(variant: str) -> dict[str, Any]:
+        return {"variant": variant, **{k: medians[variant] / medians[v] for k, v in peers.items()}}
+
+    return {name: compare(best(medians, f"own, {name}")) for name in ("pad", "bucket", "pack")}
 
 
 def machine() -> dict[str, Any]:
@@ -138,9 +141,7 @@ def machine() -> dict[str, Any]:
         "system": platform.system(),
         "date": datetime.date.today().isoformat(),
         "load": os.getloadavg()[0],
-        "versions": {
-            p: version(p) for p in ("tensorflow", "keras", "jax", "torch") if find_spec(p)
-        },
+        "versions": {p: version(p) for p in PACKAGES if find_spec(p)},
     }
 
 
@@ -151,25 +152,17 @@ def show(title: str, medians: dict[str, float], unit: str) -> None:
         print(f"  {variant:36} {rate:10,.0f} {unit}")
 
 
-def main() -> None:
-    """Measure, print and write."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.recurrent", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round of each, no epochs")
-    parser.add_argument("--rounds", type=int, default=5, help="default %(default)s")
-    parser.add_argument("--shape", choices=SHAPES, action="append", help="only this; repeatable")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="default %(default)s")
-    options = parser.parse_args()
-    number = 1 if options.quick else options.rounds
-    result: dict[str, Any] = {"machine": machine(), "shapes": {}, "ratios": {}}
-    processes = Processes()
-
+def measure_steps(
+    processes: Processes, shapes: Sequence[str], number: int, result: dict[str, Any]
+) -> None:
+    """Time the large product and a training step of every shape."""
     runs = rates(processes.rounds(installed(PRODUCTS), "lstm-1024-b16", number), 2 * SIDE**3 / 1e9)
     medians = {variant: median(found) for variant, found in runs.items()}
     result["products"] = {"runs": runs, "median": medians, "unit": "GFLOP/s"}
     show("Large product", medians, "GFLOP/s")
     rate = 1e9 * medians[best(medians, "product", "float32")]
 
-    for name in options.shape or SHAPES:
+    for name in shapes:
         shape = SHAPES[name]
         bound = rate / shape.operations
         runs = {}
@@ -188,17 +181,44 @@ def main() -> None:
         show(name, medians | {"bound": bound}, "frames/s")
         print("  ratios", result["ratios"][name])
 
-    if not options.quick and LENGTHS.exists():
-        frames = sum(len(x) for x in utterances()[0])
-        runs = rates(processes.rounds(installed(EPOCHS), "lstm-1024-b16", EPOCH_ROUNDS), frames)
-        medians = {variant: median(found) for variant, found in runs.items()}
-        result["epoch"] = {"runs": runs, "median": medians, "unit": "valid frames/s"}
-        result["ratios"]["epoch"] = epoch_ratios(medians)
-        show("An epoch over the lengths of Y.npy, LSTM 1024", medians, "valid frames/s")
-        print("  ratios", result["ratios"]["epoch"])
 
+def measure_epochs(processes: Processes, result: dict[str, Any]) -> None:
+    """Time an epoch over real lengths."""
+    frames = sum(len(x) for x in utterances()[0])
+    runs = rates(processes.rounds(installed(EPOCHS), "lstm-1024-b16", EPOCH_ROUNDS), frames)
+    medians = {variant: median(found) for variant, found in runs.items()}
+    result["epoch"] = {"runs": runs, "median": medians, "unit": "valid frames/s"}
+    result["ratios"]["epoch"] = epoch_ratios(medians)
+    show("An epoch over the lengths of Y.npy, LSTM 1024", medians, "valid frames/s")
+    print("  ratios", result["ratios"]["epoch"])
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.recurrent", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one round of each, no epochs")
+    parser.add_argument("--rounds", type=int, default=5, help="default %(default)s")
+    parser.add_argument("--shape", choices=SHAPES, action="append", help="only this; repeatable")
+    parser.add_argument(
+        "--only", choices=PARTS, help="measure one part and leave the other in the file as it is"
+    )
+    parser.add_argument("--output", type=Path, default=RESULTS, help="default %(default)s")
+    options = parser.parse_args()
+    result: dict[str, Any] = {"machine": {}, "shapes": {}, "ratios": {}}
+    if options.only and options.output.exists():
+        result = json.loads(options.output.read_text())
+    processes = Processes()
+    for part in PARTS if options.only is None else (options.only,):
+        if part == "epochs" and (options.quick or not LENGTHS.exists()):
+            continue
+        here = machine()
+        if part == "steps":
+            number = 1 if options.quick else options.rounds
+            measure_steps(processes, options.shape or list(SHAPES), number, result)
+        else:
+            measure_epochs(processes, result)
+        result["machine"][part] = here | {"load after": os.getloadavg()[0]}
     processes.stop()
-    result["machine"]["load after"] = os.getloadavg()[0]
     options.output.parent.mkdir(exist_ok=True)
     options.output.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -28,7 +28,9 @@ Utterances = Sequence[NDArray[np.float32]] | Mapping[int, NDArray[np.float32]]
 
 # One time step costs about as much as this many more lanes, whatever the number of lanes: the
 # recurrent kernel is read and the loop turned once per step (LSTM of 1024 on two cores).
-STEP_OVERHEAD = 8
+STEP_OVERHEAD = 6
+# The batch with the long lanes may hold so many times the frames of an update: few lanes are slow.
+LARGEST_BATCH = 2.5
 # Shares of padding that pack accepts for the sake of fewer, wider steps.
 PACK_WASTE = 0.07
 
@@ -112,6 +114,11 @@ class _Lanes:
         return short + long
 
     @property
+    def largest(self) -> int:
+        """Frames of the larger batch."""
+        return max(self.short * self.per_short, self.long * self.per_long)
+
+    @property
     def capacity(self) -> int:
         return self.n_short * self.short + self.n_long * self.long
 
@@ -147,13 +154,17 @@ def _lanes(lengths: Lengths, short: int, long: int, frames: int) -> _Lanes:
     n_long = len(_fill(order[lengths[order] > short], lengths, long, long, 0) or [])
     content = _fill(order, lengths, short, long, n_long)
     assert content is not None
-    counts = []
-    for n, length in ((len(content) - n_long, short), (n_long, long)):
-        batches = max(1, round(n * length / frames))
-        per_batch = max(1, -(-n // batches))
-        counts.append((-(-n // per_batch) * per_batch, per_batch))
-    (n_short, per_short), (n_long, per_long) = counts
-    return _Lanes(short, long, n_short, n_long, per_short, per_long)
+    n_short = len(content) - n_long
+    batches = max(2, round((n_short * short + n_long * long) / frames))
+    found = []
+    for of_long in range(1, batches):
+        per_short, per_long = (
+            max(1, -(-n // b)) for n, b in ((n_short, batches - of_long), (n_long, of_long))
+        )
+        whole = (-(-n_short // per_short) * per_short, -(-n_long // per_long) * per_long)
+        found.append(_Lanes(short, long, *whole, per_short, per_long))
+    small = [f for f in found if f.largest <= LARGEST_BATCH * frames]
+    return min(small, key=lambda f: f.cost) if small else min(found, key=lambda f: f.largest)
 
 
 def _choose_lanes(lengths: Lengths, frames: int) -> _Lanes:
