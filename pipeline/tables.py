@@ -135,7 +135,7 @@ def smoothing(predictions: Predictions, used: Smoothing) -> list[Row]:
     """Return a row for each way to smooth the predictions: its figures, and 1 where it is used."""
     deltas = predictions.store.about["deltas"]
 
-    def smoothed(entry: Entry, how: Smoothing) -> Array:
+    def smoothed(entry: Entry, how: Smoothing) -> NDArray[np.float64]:
         raw = predictions.store.frames(entry, "unsmoothed")
         return how.apply(raw, deltas, *predictions.statistics(entry)).astype(np.float64)
 
