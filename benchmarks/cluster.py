@@ -92,7 +92,9 @@ def census(sounds: Path, made: Path) -> str:
     for path in sounds.iterdir():
         rows = (made / f"{path.stem}.csv").read_text().count("\n") - 1
         whole += rows == frame_count(audio.header(path).samples, SAMPLE_RATE)
-    return f"{whole} whole, {len(due - there)} lost, {len(there - due)} files too many"
+    pieces = {name for name in there if name.startswith(".")}  # of a process killed as it wrote
+    doubled = len(there - due - pieces)
+    return f"{whole} whole, {len(due - there)} lost, {doubled} doubled, {len(pieces)} unfinished"
 
 
 def main() -> None:
