@@ -9,7 +9,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 # the MNIST tutorials, the longest first
 DIGITS := mnist_stacked mnist_bidirectional mnist_rows
