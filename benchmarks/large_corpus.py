@@ -25,7 +25,7 @@ import numpy as np
 
 from features.frames import FRAME_RATE
 from models import batching
-from pipeline import extract, protocols, standardize, train
+from pipeline import extract, fitting, protocols, standardize
 from pipeline.console import progress, say
 from pipeline.storage import Store, StoreWriter
 
@@ -57,10 +57,10 @@ def write_frames(hours: float, rng: np.random.Generator) -> int:
 
 def lay_out_an_epoch(name: str, batch_size: int) -> int:
     """Assemble every batch of an epoch; return their number."""
-    side = train.Side.open(Store(standardize.FOLDER, "standardize"), protocols.TRAIN)
+    side = fitting.Side.open(Store(standardize.FOLDER, "standardize"), protocols.TRAIN)
     plan = batching.epoch(name, side.lengths, batch_size, np.random.default_rng(0))
     for batch in progress(plan, unit="batches"):
-        train.assemble(batch, side, None)
+        fitting.assemble(batch, side, None)
     say(f"{name}: {len(plan)} batches, {batching.waste(plan, side.lengths):.1%} padding")
     return len(plan)
 

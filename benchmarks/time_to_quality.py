@@ -22,9 +22,9 @@ import numpy as np
 from benchmarks.contestants import Shape
 from benchmarks.recurrent import ROOT, machine
 from models import batching
-from pipeline import params, protocols, standardize
-from pipeline import train as training
+from pipeline import device, fitting, params, protocols, standardize
 from pipeline.console import progress, run, say
+from pipeline.fitting import Side, Task
 from pipeline.storage import Store, write_json
 from pipeline.variation import Sounds, Variation
 
@@ -32,9 +32,9 @@ RESULTS = ROOT / "benchmarks" / "results" / "time_to_quality.json"
 QUALITY = 0.454
 TUTORIAL = Shape("lstm", 1024, 1)
 
-Sides = dict[str, training.Side]
+Sides = dict[str, Side]
 Epoch = Callable[[], None]
-Measure = Callable[[training.Side], float]
+Measure = Callable[[Side], float]
 Way = tuple[Epoch, Measure]
 Curve = list[dict[str, float]]
 
@@ -56,7 +56,7 @@ def tutorials_way(sides: Sides, seed: int) -> Way:
             x, y = train.read(k)
             network.update(x[None], y[None])
 
-    def error(side: training.Side) -> float:
+    def error(side: Side) -> float:
         total = 0.0
         for k in range(len(side.entries)):
             x, y = side.read(k)
@@ -68,31 +68,22 @@ def tutorials_way(sides: Sides, seed: int) -> Way:
 
 def default_way(sides: Sides, seed: int) -> Way:
     """Return an epoch of the recipe of params.yaml, and its error on a side."""
-    import keras
-    import tensorflow as tf
-
     settings = params.load()
     recipe, sound = settings.recipe, settings.recipe.augment.sound
-    if not recipe.compile:  # as the stage does
-        tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(seed)
-    rng = np.random.default_rng(seed)
+    device.make_deterministic(compiled=recipe.compile)  # as the stage does
     train = sides[protocols.TRAIN]
-
-    def plan(lengths: np.ndarray) -> list[batching.Batch]:
-        return batching.epoch(recipe.batching, lengths, recipe.batch_size, rng)
-
     sounds = Sounds(train.store, train.entries, sound, settings) if sound else None
-    model = training.build(recipe, train.store, len(plan(train.lengths)))
+    task = Task(recipe, train, sides[protocols.VALIDATION], seed, Path(), "", sounds=sounds)
+    model, rng = fitting.build(task), np.random.default_rng(seed)
 
     def epoch() -> None:
         variation = Variation(recipe.augment, len(train.entries), rng, sounds)
-        batches = plan(variation.lengths(train.lengths))
-        training.train_epoch(model, train, batches, variation, "default")
+        plan = task.plan(variation.lengths(train.lengths), rng)
+        fitting.train_epoch(model, train, plan, variation, "default")
 
-    def error(side: training.Side) -> float:
-        held_out = batching.epoch("pack", side.lengths, 16, np.random.default_rng(0))
-        return training.validate(model, side, held_out)
+    def error(side: Side) -> float:
+        plan = batching.epoch("pack", side.lengths, 16, np.random.default_rng(0))
+        return fitting.validate(model, side, plan)
 
     return epoch, error
 
@@ -171,7 +162,7 @@ def main() -> None:
     curves: dict[str, Curve] = {}
     for name, make in ways.items():
         seen = context if name == "default" else 1
-        sides = {side: training.Side.open(store, side, seen) for side in protocols.SIDES}
+        sides = {side: Side.open(store, side, seen) for side in protocols.SIDES}
         curves[name] = []
         for row in curve(make(sides, options.seed), sides, options.quality, options.limit):
             curves[name].append(row)

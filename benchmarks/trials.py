@@ -12,6 +12,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from features import metrics
 from pipeline import Predictor, apart, corpus, evaluate, extract, onnx_graph, standardize, tables
 from pipeline import train as train_stage
+from pipeline.calibration import DEVIATION
 from pipeline.console import say
 from pipeline.predictor import read_about
 from pipeline.protocols import VALIDATION
@@ -40,6 +42,7 @@ OUTPUTS = {
 STAGES = tuple(OUTPUTS)
 READ_BY = {"layouts": "extract", "recipes": "train"}  # blocks that are no stage's own
 SHOWN = FIGURES[:3]
+NO_PREDICTIONS = ("measured", DEVIATION)
 
 Array = NDArray[np.float64]
 Result = dict[str, Any]
@@ -161,6 +164,8 @@ def run(trial: Trial, folder: Path, path: Path, source: Path = Path()) -> Result
         return results[trial.key]
     say(f"{trial.key}: {command(trial.overrides)}")
     own, tree, stages = folder / trial.key, trial.tree(), trial.stages
+    if stages[0] == "extract" and tree["corpus"]["path"]:
+        stages = STAGES  # a manifest has the way to recordings from where it was made
     for name, text in trial.files.items():
         write_text(own / name, text)
     before = STAGES[: STAGES.index(stages[0])]
@@ -185,7 +190,10 @@ def measure(folder: Path) -> Result:
     history = tables.read_csv(folder / train_stage.FOLDER / "history.csv", "train")
     about = read_about(folder / train_stage.FOLDER / "model.json")
     predictions = Predictions(Store(folder / evaluate.PREDICTIONS, "evaluate"))
-    sources = [name for name in predictions.store.columns if name != "measured"]
+    # the network's own deviations, where it has any, are no prediction
+    columns = [name for name in predictions.store.columns if name not in NO_PREDICTIONS]
+    sources = {name: partial(predictions.z, source=name) for name in (*columns, "mean")}
+    scored = Scored.of(predictions, sources)
     return {
         "weights": weights(about.network),
         "utterances": about.trained_on["utterances"],
@@ -197,7 +205,9 @@ def measure(folder: Path) -> Result:
         "smoothing": str(about.smoothing),
         "validation": validation(folder),
         "test_frames": [entry.frames for entry in predictions.entries],
-        "test": {source: per_utterance(predictions, source) for source in [*sources, "mean"]},
+        "test": {
+            source: per_utterance(scored, source, predictions.positions) for source in sources
+        },
     }
 
 
@@ -211,10 +221,10 @@ def weights(network: onnx_graph.Network) -> int:
     )
 
 
-def per_utterance(predictions: Predictions, source: str) -> dict[str, list[float]]:
+def per_utterance(scored: Scored, source: str, positions: slice) -> dict[str, list[float]]:
     """Return every figure of each test utterance, averaged over the positions."""
-    scored = Scored.of(predictions).figures[source]
-    means = {name: metrics.mean(scored[name][:, predictions.positions].T) for name in SHOWN}
+    figures = scored.figures[source]
+    means = {name: metrics.mean(figures[name][:, positions].T) for name in SHOWN}
     return {name: values.round(6).tolist() for name, values in means.items()}
 
 

@@ -98,6 +98,18 @@ class GaussianNLL(MSE):
         return self.over_tracks(terms * ops.stop_gradient(ops.exp(self.beta * log_variance)))
 
 
-def z_mse(y_true: Tensor, y_pred: Tensor) -> Tensor:
-    """Return the squared error of every frame [B, T] of what stands first: the means."""
-    return ops.mean(ops.square(y_true - y_pred[..., : y_true.shape[-1]]), axis=-1)
+class ZMSE(keras.metrics.Metric):
+    """Squared error of what stands first in predictions, the means, over a batch's valid frames."""
+
+    def __init__(self) -> None:
+        super().__init__(name="z_mse")
+        self.total = self.add_variable((), "zeros", name="total")
+
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor) -> None:
+        """Add a batch, or this device's share of it: Keras adds up what devices add."""
+        errors = ops.mean(ops.square(y_true - y_pred[..., : y_true.shape[-1]]), axis=-1)
+        self.total.assign_add(ops.sum(errors * sample_weight))
+
+    def result(self) -> Tensor:
+        """Return the error of the batch."""
+        return ops.convert_to_tensor(self.total)

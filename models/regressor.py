@@ -9,13 +9,26 @@ from typing import Any
 import keras
 from keras import ops
 
+from models import parallel
 from models.recurrent import RecurrentStack
 
 LOG_VARIANCE = 10.0  # at most, in size: a track that never moves would otherwise go on for ever
 
 
+class Shared(keras.Model):
+    """A model of which every device works on its share of a batch."""
+
+    def train_step(self, *arguments: Any) -> Any:
+        """Make one update, with this device's share of the batch."""
+        return super().train_step(*parallel.own_share(arguments))
+
+    def predict_step(self, *arguments: Any) -> Any:
+        """Predict this device's share of a batch."""
+        return super().predict_step(*parallel.own_share(arguments))
+
+
 @keras.saving.register_keras_serializable("articulation")
-class Regressor(keras.Model):
+class Regressor(Shared):
     """Predicts every track in every frame.
 
     The dense layer starts uniform within sqrt(5 / fan_in) with biases of 0.01.
@@ -118,7 +131,7 @@ class Regressor(keras.Model):
 
 
 @keras.saving.register_keras_serializable("articulation")
-class Ensemble(keras.Model):
+class Ensemble(Shared):
     """The average of several networks of one shape.
 
     With variances it is the mixture of their normal distributions: its variance is their mean

@@ -56,6 +56,9 @@ def lay_out(folder: Path, tree: Tree, shared: Iterable[Path], source: Path = Pat
     source : Path
         The project that has them; by default this one.
     """
+    if recordings := tree["corpus"]["path"]:
+        recordings = str((source / recordings).resolve())  # the new folder is elsewhere
+        tree = overridden(tree, {"corpus.path": recordings})
     write_text(folder / params.PATH, yaml.safe_dump(tree))
     for path in shared:
         link = folder / path

@@ -32,10 +32,10 @@ def save(path: Path, model: keras.Model, best: Weights, progress: dict[str, Any]
     progress : dict
         Anything that JSON can hold: fingerprint, history, the state of the shuffling generator.
     """
-    arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(_variables(model))}
+    arrays = {f"variable_{i}": v.numpy() for i, v in enumerate(_variables(model))}
     arrays |= {f"best_{i}": weight for i, weight in enumerate(best)}
     with atomic_path(path) as part, part.open("wb") as file:
-        np.savez(file, progress=np.array(json.dumps(progress)), **arrays)  # type: ignore[arg-type]
+        np.savez(file, progress=np.array(json.dumps(progress)), **arrays)
 
 
 def restore(

@@ -18,6 +18,7 @@ from features import metrics, ridge
 from features.context import stack_frames
 from features.frames import FRAME_RATE
 from pipeline import (
+    calibration,
     device,
     extract,
     palates,
@@ -42,7 +43,10 @@ Array = NDArray[np.float32]
 
 
 def predict(inputs: Sequence[Array]) -> Iterator[tuple[int, Array]]:
-    """Yield index and prediction [T, tracks] of every utterance [T, features], shortest first."""
+    """Yield index and prediction [T, tracks] of every utterance [T, features], shortest first.
+
+    Of a network that predicts variances [T, 2 * tracks]: their logarithms stand behind.
+    """
     path = train.FOLDER / "model.keras"
     if not path.is_file():
         raise InputError(f"{path}: not found; run `dvc repro train` first")
@@ -93,16 +97,21 @@ def write_predictions(store: Store, settings: params.Evaluate) -> None:
     floor = ridge.fit(training_side(store), settings.context, settings.ridge)
     statistics, smooth = standardize.load_statistics(), how_smoothed().apply
     names = ("measured", "predicted", "unsmoothed", "ridge")
-    columns = dict.fromkeys(names, store.columns["targets"])
+    tracks = store.columns["targets"]
+    with_variances = predicted[0].shape[1] > tracks
+    columns = dict.fromkeys((*names, calibration.DEVIATION) if with_variances else names, tracks)
     with StoreWriter(PREDICTIONS, columns, store.about) as writer:
         for k, (row, entry) in enumerate(zip(test, entries, strict=True)):
             own = {key: statistics[key][row] for key in ("target_mean", "target_scale")}
+            z = predicted[k][:, :tracks]
             arrays = {
                 "measured": store.frames(entry, "targets"),
-                "predicted": smooth(predicted[k], store.about["deltas"], *own.values()),
-                "unsmoothed": predicted[k],
+                "predicted": smooth(z, store.about["deltas"], *own.values()),
+                "unsmoothed": z,
                 "ridge": floor.predict(stack_frames(inputs[k], settings.context)),
             }
+            if with_variances:
+                arrays[calibration.DEVIATION] = np.exp(predicted[k][:, tracks:] / 2)
             writer.add(entry.id, arrays, **entry.about | {k: v.tolist() for k, v in own.items()})
 
 
@@ -177,6 +186,7 @@ def main() -> None:
         "palates": palates.rows(known),
         "tract_variables": tables.tract_variables(predictions, known),
         "error_cdf": tables.error_cdf(predictions),
+        "calibration": calibration.table(predictions),
     }
     for name, table in rows.items():
         write_text(tables.FOLDER / f"{name}.csv", tables.to_csv(table))

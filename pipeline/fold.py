@@ -1,21 +1,22 @@
 """One fold of a cross-validation: standardise, train and evaluate with its own test side.
 
-`cross-validation/dvc.yaml` calls this once per fold and then with `--aggregate`. The fold is a
-speaker's name for the protocol leave-one-speaker-out and a number for k-fold. Each runs in a folder
-of its own under data/folds, so that folds can run side by side, and leaves its figures in
-cross-validation/folds/FOLD.json.
+`cross-validation/dvc.yaml` calls this once per fold and then with `--aggregate`; `--all` does both,
+several folds at a time or on a Dask cluster. The fold is a speaker's name for the protocol
+leave-one-speaker-out and a number for k-fold. Each runs in a folder of its own under data/folds, so
+that folds can run side by side, and leaves its figures in cross-validation/folds/FOLD.json.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline import apart, evaluate, extract, params
-from pipeline.console import InputError, run, say, stage_parser
+from pipeline import apart, evaluate, extract, params, workers
+from pipeline.console import InputError, progress, run, say, stage_parser
 from pipeline.storage import atomic_path, read_json, write_json
 
 FOLDER = Path("data/folds")
@@ -38,19 +39,37 @@ def fold_params(fold: str) -> dict[str, Any]:
     return apart.overridden(apart.read(), side)
 
 
-def run_fold(fold: str) -> None:
-    """Run the stages of a fold and keep its figures."""
-    tree = fold_params(fold)
-    if not extract.FOLDER.is_dir():
-        raise InputError(f"{extract.FOLDER}: not found; run `dvc repro extract` first")
-    with atomic_path(FOLDER / fold) as part:
-        apart.lay_out(part, tree, (extract.FOLDER, extract.FOLDER.with_name("corpus")))
+def run_fold(root: Path, fold: str, tree: apart.Tree) -> str:
+    """Run the stages of a fold, keep its figures and return a line about them.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder; absolute, since a worker may stand in another.
+    tree : dict
+        From `fold_params`.
+    """
+    with atomic_path(root / FOLDER / fold) as part:
+        apart.lay_out(part, tree, (extract.FOLDER, extract.FOLDER.with_name("corpus")), root)
         apart.run_stages(part, STAGES, f"fold {fold}")
         figures = read_json(part / evaluate.METRICS, "evaluate")
         shutil.rmtree(part / "data")  # the folds share the frames; their copies in z are the bulk
-    write_json(RESULTS / f"{fold}.json", figures)
+    write_json(root / RESULTS / f"{fold}.json", figures)
     test = figures["test"]
-    say(f"fold {fold}: z-MSE {test['z_mse']:.3f}, RMSE {test['rmse_mm']:.2f} mm -> {RESULTS}")
+    return f"fold {fold}: z-MSE {test['z_mse']:.3f}, RMSE {test['rmse_mm']:.2f} mm -> {RESULTS}"
+
+
+def run_folds(folds: Sequence[str], jobs: int = 1, cluster: str | None = None) -> None:
+    """Run folds, several at a time or on the workers of a Dask cluster.
+
+    A fold whose worker dies is run again by another: what is left of the first is no result.
+    """
+    if not extract.FOLDER.is_dir():
+        raise InputError(f"{extract.FOLDER}: not found; run `dvc repro extract` first")
+    calls = [(Path.cwd(), fold, fold_params(fold)) for fold in folds]
+    lines = workers.spread(run_fold, calls, jobs, cluster)
+    for line in progress(lines, total=len(calls), unit="folds"):
+        say(line)
 
 
 def aggregate() -> None:
@@ -66,16 +85,24 @@ def aggregate() -> None:
 
 
 def main() -> None:
-    """Run a fold, or aggregate all."""
+    """Run a fold, or all, or aggregate all."""
     parser = stage_parser(__doc__, "fold")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("fold", nargs="?", help="a speaker, or the number of a fold")
+    what.add_argument("--all", action="store_true", help="every fold, and then their mean")
     what.add_argument("--aggregate", action="store_true", help="mean and deviation over all folds")
+    parser.add_argument("--resume", action="store_true", help="--all without those that are there")
+    workers.add_options(parser)
     arguments = parser.parse_args()
-    if arguments.aggregate:
+    if arguments.all:
+        folds = params.load().cross_validation.folds
+        done = [f for f in folds if arguments.resume and (RESULTS / f"{f}.json").exists()]
+        left = [fold for fold in folds if fold not in done]
+        run_folds(left, arguments.jobs, arguments.cluster)
+    elif arguments.fold is not None:
+        run_folds([arguments.fold])
+    if arguments.all or arguments.aggregate:
         aggregate()
-    else:
-        run_fold(arguments.fold)
 
 
 if __name__ == "__main__":

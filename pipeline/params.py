@@ -102,6 +102,10 @@ class Train(Block, frozen=True):
     seed: Seed
     device: Literal["auto", "cpu", "gpu"]
     smoothing: Literal["auto", "none", "mlpg"] | Annotated[float, Meta(gt=0, lt=50)]
+    devices: Count
+    ensemble: Annotated[int, Meta(ge=1, le=64)]
+    fresh: bool
+    tensorboard: bool
 
 
 class Sound(Block, frozen=True):
@@ -149,6 +153,10 @@ class Recipe(Block, frozen=True):
     recurrent_dropout: Share
     output_delay: Annotated[int, Meta(ge=0)]
     l2: NotNegative
+    loss: Literal["mse", "mse+pearson", "gaussian"]
+    pearson_weight: NotNegative
+    beta: Annotated[float, Meta(ge=0, le=1)]
+    track_weights: dict[str, NotNegative]
     augment: Augment
     loop: Literal["dynamic", "static"]
     batching: Literal["pad", "bucket", "pack"]
@@ -245,6 +253,8 @@ def check(params: Params, path: Path) -> None:
 
     if params.train.recipe not in params.recipes:
         refuse("train.recipe", f"no {params.train.recipe!r} among {sorted(params.recipes)}")
+    if params.train.devices > 1 and params.recipe.compile:
+        refuse("train.devices", "a compiled step is for one device; set the recipe's compile false")
     if params.standardize.validation + params.standardize.test >= 1:
         refuse("standardize.test", "validation and test shares leave nothing to train on")
     for name, recipe in params.recipes.items():

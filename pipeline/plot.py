@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from pipeline import browser, evaluate, palates, params, tables, train
 from pipeline.console import UsageError, progress, run, say, stage_parser
 from pipeline.formats import audio
-from pipeline.plots import articulators, curves, errors, style
+from pipeline.plots import articulators, calibration, curves, errors, style
 from pipeline.plots import scene as scenes
 from pipeline.plots.scene import Scene
 from pipeline.scores import Predictions, sensor_of
@@ -112,6 +112,8 @@ def of_test_side(predictions: Predictions) -> Iterator[tuple[str, Figure]]:
     if variables := tables.read("tract_variables"):
         runs = with_floors(variables, "variable")
         yield "tract_variables", curves.comparison(runs, QUANTITIES)
+    if coverage := tables.read("calibration"):
+        yield "calibration", calibration.calibration(coverage)
 
 
 def draw_pictures(predictions: Predictions, settings: params.Plot) -> None:

@@ -36,6 +36,7 @@ CAPTIONS = {
     "error_cdf": "How many frames are predicted more nearly than a distance.",
     "class_errors": "Error by class of phones.",
     "phone_errors": "Error by phone.",
+    "calibration": "How often errors lie within the intervals that the network gives for them.",
     "learning_curves": "Error in training; the epoch that is kept is marked.",
 }
 TABLES = {

@@ -1,8 +1,8 @@
 """Stage 4: train the network of the recipe that `train.recipe` names.
 
-Minimises the mean squared error over valid frames and all tracks, keeps the epoch that is best on
-the validation side, and writes trained/: the model, what a prediction needs to know of it, and the
-learning curves. A run that was interrupted goes on from its last epoch.
+Keeps the epoch that is best on the validation side, and writes trained/: the model, what a
+prediction needs to know of it, the learning curves, and in last/ the model of the last epoch. A run
+that was interrupted goes on from its last epoch, unless `train.fresh` is true.
 """
 
 from __future__ import annotations
@@ -11,185 +11,42 @@ import csv
 import hashlib
 import json
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from features.context import stack_frames
 from models import batching
-from pipeline import checkpoint, device, params, protocols, smoothing, standardize
-from pipeline.console import InputError, progress, run, say, stage_parser
+from pipeline import device, fitting, params, protocols, smoothing, standardize
+from pipeline.console import InputError, run, say, stage_parser
+from pipeline.fitting import HISTORY, Row, Side, Task, Trained
+from pipeline.monitor import monitor
 from pipeline.onnx_graph import to_onnx
-from pipeline.storage import Array, Entry, Store, atomic_path, checksum, discard, write_json
-from pipeline.variation import Sounds, Variation
+from pipeline.storage import Store, atomic_path, checksum, discard, write_json
+from pipeline.variation import Sounds
 
 if TYPE_CHECKING:
-    import keras
+    from models.regressor import Ensemble, Regressor
 
 FOLDER = Path("trained")
-CHECKPOINT = Path("checkpoints/train.npz")  # no output of the stage: DVC removes those at its start
-HISTORY = ("epoch", "train_z_mse", "validation_z_mse", "learning_rate", "seconds", "frames_per_s")
+CHECKPOINTS = Path("checkpoints/train")  # no output of the stage: DVC removes those at its start
+DIVERGED = Path("checkpoints/diverged")
+LAST = "last"  # a folder in the trained folder, and as complete
+Fitted = tuple[Task, Trained]
 
 
-@dataclass(frozen=True)
-class Side:
-    """The utterances of one side of the split; frames are read when they are wanted."""
-
-    store: Store
-    entries: list[Entry]
-    context: int = 1  # frames that the network sees at once
-
-    @classmethod
-    def open(cls, store: Store, side: str, context: int = 1) -> Side:
-        """Open one side of data/standardized."""
-        return cls(store, [e for e in store.entries if e.about["split"] == side], context)
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Frames of each utterance."""
-        return np.array([entry.frames for entry in self.entries])
-
-    def read(self, k: int) -> tuple[Array, Array]:
-        """Return inputs [T, features] and targets [T, tracks] of an utterance."""
-        entry = self.entries[k]
-        return self.store.frames(entry, "inputs"), self.store.frames(entry, "targets")
-
-
-def build(recipe: params.Recipe, store: Store, steps: int) -> keras.Model:
-    """Return the compiled network of a recipe; ``steps`` is updates per epoch."""
-    import keras
-
-    from models.regressor import Regressor
-
-    model = Regressor(
-        store.columns["targets"],
-        dense=recipe.dense,
-        cell=recipe.cell,
-        units=recipe.units,
-        bidirectional=recipe.bidirectional,
-        merge=recipe.merge,
-        dropout=recipe.dropout,
-        recurrent_dropout=recipe.recurrent_dropout,
-        l2=recipe.l2,
-        loop=recipe.loop,
-        delay=recipe.output_delay,
-        dtype=recipe.precision,
-    )
-    width = recipe.context * store.columns["inputs"]
-    model.build({"inputs": (None, None, width), "resets": (None, None)})
-    optimizer = keras.optimizers.get(recipe.optimizer)
-    optimizer.learning_rate = schedule(recipe, steps)
-    optimizer.global_clipnorm = recipe.clip_norm or None
-    model.compile(
-        optimizer,
-        loss=keras.losses.MeanSquaredError(reduction="sum"),  # the weights of a batch sum to 1
-        jit_compile=recipe.compile,
-    )
-    optimizer.build(model.trainable_variables)
-    return model
-
-
-def schedule(recipe: params.Recipe, steps: int) -> Any:
-    """Return the learning rate as a function of the update."""
-    import keras
-
-    if recipe.schedule == "exponential":
-        return keras.optimizers.schedules.ExponentialDecay(
-            recipe.learning_rate, steps, recipe.decay, staircase=True
-        )
-    if recipe.schedule == "cosine":
-        total = recipe.epochs * steps
-        rising = round(recipe.warmup * total)
-        return keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=recipe.learning_rate / 100 if rising else recipe.learning_rate,
-            decay_steps=max(1, total - rising),
-            alpha=0.01,
-            warmup_target=recipe.learning_rate if rising else None,
-            warmup_steps=rising,
-        )
-    return recipe.learning_rate
-
-
-def assemble(
-    batch: batching.Batch, side: Side, variation: Variation | None
-) -> tuple[dict[str, Any], Array, Array]:
-    """Read the utterances of a batch, vary them and lay them out."""
-    inputs, targets = {}, {}
-    for k in batch.utterance:
-        x, y = side.read(k)
-        x, targets[k] = variation.apply(k, x, y) if variation else (x, y)
-        inputs[k] = stack_frames(x, side.context)
-    return batching.assemble(batch, inputs, targets)
-
-
-def assembled(
-    plan: list[batching.Batch], side: Side, variation: Variation
-) -> Iterator[tuple[batching.Batch, tuple[dict[str, Any], Array, Array]]]:
-    """Yield every batch with its arrays; those of the next are made while one is trained on."""
-    with ThreadPoolExecutor(1) as thread:
-        jobs = (thread.submit(assemble, batch, side, variation) for batch in plan)
-        job = next(jobs)
-        for batch in plan:
-            arrays, job = job.result(), next(jobs, job)
-            yield batch, arrays
-
-
-def train_epoch(
-    model: keras.Model,
-    side: Side,
-    plan: list[batching.Batch],
-    variation: Variation,
-    title: str,
-) -> float:
-    """Make one update per batch; return the mean loss per valid frame.
-
-    Raises
-    ------
-    InputError
-        Naming the utterances of a batch whose loss is not finite.
-    """
-    total = frames = 0.0
-    bar = progress(assembled(plan, side, variation), total=len(plan), unit="updates")
-    bar.set_description(title)
-    for batch, (x, y, weight) in bar:
-        model.reset_metrics()
-        loss = float(model.train_on_batch(x, y, weight))
-        if not np.isfinite(loss):
-            ids = ", ".join(side.entries[k].id for k in batch.utterance)
-            raise InputError(f"the loss became {loss} on the batch of {ids}; lower learning_rate")
-        valid = np.count_nonzero(weight)
-        total, frames = total + loss * valid, frames + valid
-        bar.set_postfix(z_mse=f"{total / frames:.4f}", refresh=False)
-    return total / frames
-
-
-def validate(model: keras.Model, side: Side, plan: list[batching.Batch]) -> float:
-    """Return the mean squared error per valid frame."""
-    total = frames = 0.0
-    for batch in plan:
-        x, y, weight = assemble(batch, side, None)
-        valid = np.count_nonzero(weight)
-        predicted = model.predict_on_batch(x)
-        squares = np.square(predicted - y, dtype=np.float64).mean(axis=-1)
-        total, frames = total + float((squares * weight).sum()) * valid, frames + valid
-    return total / frames
-
-
-def choose_smoothing(model: keras.Model, side: Side, wanted: str | float) -> smoothing.Smoothing:
+def choose_smoothing(
+    model: Regressor | Ensemble, task: Task, wanted: str | float
+) -> smoothing.Smoothing:
     """Return how predictions are to be smoothed, by what it earns on the validation side."""
-    statistics = standardize.load_statistics()
+    side, statistics = task.validation, standardize.load_statistics()
     rows = {entry.id: row for row, entry in enumerate(side.store.entries)}
     deltas = side.store.about["deltas"]
     utterances = []
-    for batch in batching.epoch("pack", side.lengths, 16, np.random.default_rng(0)):
-        predicted = model.predict_on_batch(assemble(batch, side, None)[0])
+    for batch in fitting.held_out(task):
+        predicted = model.predict_on_batch(fitting.assemble(batch, side, None)[0])
         for k, lane, start in zip(batch.utterance, batch.lane, batch.start, strict=True):
             _, measured = side.read(k)  # whose width leaves out variances
             z = predicted[lane, start : start + len(measured), : measured.shape[1]]
@@ -202,11 +59,12 @@ def choose_smoothing(model: keras.Model, side: Side, wanted: str | float) -> smo
     return chosen
 
 
-def fingerprint(settings: params.Params) -> str:
-    """Return what tells one run from another: recipe, seed, data and software."""
+def fingerprint(settings: params.Params, seed: int) -> str:
+    """Return what tells one run from another: recipe, seed, devices, data and software."""
     parts = {
         "recipe": msgspec.to_builtins(settings.recipe),
-        "train": msgspec.to_builtins(settings.train),
+        "seed": seed,
+        "devices": [settings.train.device, settings.train.devices],
         "data": checksum(standardize.FOLDER / "index.json"),
         "software": software(),
     }
@@ -214,74 +72,16 @@ def fingerprint(settings: params.Params) -> str:
 
 
 def software() -> dict[str, str]:
-    """Return the versions that a trained model depends on."""
-    return {name: version(name) for name in ("tensorflow", "keras", "numpy", "librosa")}
+    """Return the backend of Keras and the versions that a trained model depends on."""
+    import keras
 
-
-def fit(
-    model: keras.Model,
-    recipe: params.Recipe,
-    sides: tuple[Side, Side],
-    seed: int,
-    mark: str,
-    sounds: Sounds | None = None,
-) -> list[dict[str, Any]]:
-    """Train for ``recipe.epochs`` and leave the weights of the best epoch in the model.
-
-    Parameters
-    ----------
-    sides : (Side, Side)
-        Train and validation.
-    mark : str
-        The fingerprint of this run; a checkpoint with the same one is gone on from.
-    sounds : Sounds or None
-        Of the train side, where they are varied.
-
-    Returns
-    -------
-    list of dict
-        One row of `HISTORY` per epoch.
-    """
-    train, validation = sides
-    rng = np.random.default_rng(seed)
-    held_out = batching.epoch("pack", validation.lengths, 16, np.random.default_rng(seed))
-    history: list[dict[str, Any]] = []
-    best = model.get_weights()
-    restored = checkpoint.restore(CHECKPOINT, model, mark)
-    if restored is not None:
-        best, state = restored
-        history, rng.bit_generator.state = state["history"], state["rng"]
-        say(f"train: going on after epoch {len(history)}")
-    while len(history) < recipe.epochs and not stalled(history, recipe.patience):
-        title = f"epoch {len(history) + 1}/{recipe.epochs}"
-        started = time.perf_counter()
-        variation = Variation(recipe.augment, len(train.entries), rng, sounds)
-        lengths = variation.lengths(train.lengths)
-        plan = batching.epoch(recipe.batching, lengths, recipe.batch_size, rng)
-        loss = train_epoch(model, train, plan, variation, title)
-        seconds = time.perf_counter() - started
-        error = validate(model, validation, held_out)
-        if error < min((row["validation_z_mse"] for row in history), default=np.inf):
-            best = model.get_weights()
-        rate = float(model.optimizer.learning_rate)
-        speed = train.lengths.sum() / seconds
-        row = (len(history) + 1, loss, error, rate, seconds, speed)
-        history.append(dict(zip(HISTORY, row, strict=True)))
-        say(f"{title}: train {loss:.4f}, validation {error:.4f}, {speed:.0f} frames/s")
-        state = {"fingerprint": mark, "history": history, "rng": rng.bit_generator.state}
-        checkpoint.save(CHECKPOINT, model, best, state)
-    model.set_weights(best)
-    return history
-
-
-def stalled(history: list[dict[str, Any]], patience: int) -> bool:
-    """Tell whether the last ``patience`` epochs brought nothing better; never for 0."""
-    errors = [row["validation_z_mse"] for row in history]
-    return 0 < patience < len(errors) and min(errors[-patience:]) >= min(errors[:-patience])
+    backend = keras.config.backend()
+    names = dict.fromkeys((backend, "tensorflow", "keras", "numpy", "librosa"))
+    return {"backend": backend, **{name: version(name) for name in names}}
 
 
 def describe(
-    settings: params.Params, store: Store, history: list[dict[str, Any]]
+    settings: params.Params, store: Store, best_epoch: int | list[int], error: float
 ) -> dict[str, Any]:
     """Return all that a prediction and a reader need to know of the trained model.
 
@@ -290,82 +90,155 @@ def describe(
     """
     train = np.array([e.about["split"] == protocols.TRAIN for e in store.entries])
     statistics = standardize.load_statistics()
-    best = min(history, key=lambda row: row["validation_z_mse"])
     return {
         **store.about,
         "statistics": {k: v[train].mean(axis=0).tolist() for k, v in statistics.items()},
         "recipe": msgspec.to_builtins(settings.recipe),
         "recipe_name": settings.train.recipe,
         "seed": settings.train.seed,
+        "ensemble": settings.train.ensemble,
         "trained_on": {
             "corpus": settings.corpus.reader,
             "speakers": sorted({e.about["speaker"] for e in store.entries}),
             "utterances": int(train.sum()),
             "frames": sum(e.frames for e, on in zip(store.entries, train, strict=True) if on),
-            "best_epoch": best["epoch"],
-            "validation_z_mse": best["validation_z_mse"],
+            "best_epoch": best_epoch,
+            "validation_z_mse": error,
         },
         "software": software(),
     }
 
 
 def write(
-    folder: Path, model: keras.Model, about: dict[str, Any], history: list[dict[str, Any]]
+    folder: Path, model: Regressor | Ensemble, about: dict[str, Any], histories: list[list[Row]]
 ) -> None:
-    """Write the trained folder, whole or not at all."""
+    """Write a folder with a model and the learning curves of its networks, whole or not at all."""
     with atomic_path(folder) as part:
-        part.mkdir()
-        model.save(part / "model.keras")
-        to_onnx(model, part / "model.onnx")
-        sums = {name: checksum(part / name) for name in ("model.keras", "model.onnx")}
-        write_json(part / "model.json", about | {"sha256": sums})
-        with (part / "history.csv").open("w", encoding="utf-8", newline="") as file:
+        save(part, model, about, histories)
+
+
+def save(
+    folder: Path, model: Regressor | Ensemble, about: dict[str, Any], histories: list[list[Row]]
+) -> None:
+    """Make the folder of a model: history.csv is the first network's, history-2.csv the next's."""
+    folder.mkdir()
+    model.save(folder / "model.keras")
+    to_onnx(model, folder / "model.onnx")
+    sums = {name: checksum(folder / name) for name in ("model.keras", "model.onnx")}
+    write_json(folder / "model.json", about | {"sha256": sums})
+    for number, history in enumerate(histories, 1):
+        name = f"history-{number}.csv" if number > 1 else "history.csv"
+        with (folder / name).open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, HISTORY, lineterminator="\n")
             writer.writeheader()
             writer.writerows(history)
+
+
+def train_networks(settings: params.Params, sides: tuple[Side, Side], where: str) -> list[Fitted]:
+    """Train the networks of the ensemble, which is often one, each from a seed of its own.
+
+    Raises
+    ------
+    fitting.DivergenceError
+        Where a loss is not finite.
+    """
+    recipe, wanted = settings.recipe, settings.train
+    train, sound = sides[0], recipe.augment.sound
+    sounds = Sounds(train.store, train.entries, sound, settings) if sound else None
+    fitted = []
+    for k in range(wanted.ensemble):
+        seed = wanted.seed + k
+        file, mark = CHECKPOINTS / f"{seed}.npz", fingerprint(settings, seed)
+        if wanted.fresh:
+            discard(file)
+        task = Task(recipe, *sides, seed, file, mark, wanted.devices, sounds)
+        model = fitting.build(task)
+        if k == 0:
+            introduce(model, task, wanted, where)
+        else:
+            say(f"train: network {k + 1} of {wanted.ensemble}, seed {seed}")
+        with monitor(wanted.tensorboard, str(seed) if wanted.ensemble > 1 else "") as log:
+            fitted.append((task, fitting.fit(model, task, log)))
+    return fitted
+
+
+def introduce(model: Regressor, task: Task, wanted: params.Train, where: str) -> None:
+    """Say what is about to be trained."""
+    lengths = task.train.lengths
+    plan = task.plan(lengths, np.random.default_rng(0))
+    say(
+        f"train: recipe {wanted.recipe}, {model.count_params():,} weights on {where};"
+        f" {len(lengths)} utterances, {lengths.sum()} frames, {len(plan)} updates per epoch,"
+        f" {batching.waste(plan, lengths):.0%} padding"
+    )
+
+
+def keep_diverged(settings: params.Params, stop: fitting.DivergenceError) -> str:
+    """Write the best model before a loss that was not finite; return where it is, for a message."""
+    if stop.trained is None:
+        return ""
+    model = fitting.network(stop.task)
+    model.set_weights(stop.trained.best)
+    epoch, error = (stop.trained.best_row[key] for key in ("epoch", "validation_z_mse"))
+    about = describe(settings, stop.task.train.store, epoch, error)
+    about |= {"ensemble": 1, "seed": stop.task.seed}
+    write(DIVERGED, model, about, [stop.trained.history])
+    return f"; the weights of epoch {epoch}, the best before, are in {DIVERGED}"
+
+
+def finish(settings: params.Params, fitted: list[Fitted]) -> tuple[float, int | list[int]]:
+    """Write the trained folder; return the error of the best epochs, and which those are."""
+    from models.regressor import Ensemble
+
+    models = [fitting.network(task) for task, _ in fitted]  # on one device, without an optimizer
+    for model, (_, trained) in zip(models, fitted, strict=True):
+        model.set_weights(trained.best)
+    task, first = fitted[0]
+    whole: Regressor | Ensemble = models[0]
+    epochs, error = first.best_row["epoch"], first.best_row["validation_z_mse"]
+    if len(models) > 1:
+        whole, epochs = Ensemble(models), [trained.best_row["epoch"] for _, trained in fitted]
+        error = fitting.validate(whole, task.validation, fitting.held_out(task))
+    chosen = choose_smoothing(whole, task, settings.train.smoothing)
+    about = describe(settings, task.train.store, epochs, error)
+    about["smoothing"] = msgspec.to_builtins(chosen)
+    with atomic_path(FOLDER) as part:
+        save(part, whole, about, [trained.history for _, trained in fitted])
+        for model, (_, trained) in zip(models, fitted, strict=True):
+            model.set_weights(trained.last)
+        about["trained_on"]["last_epoch"] = [len(trained.history) for _, trained in fitted]
+        save(part / LAST, whole, about, [])
+    return error, epochs
 
 
 def main() -> None:
     """Run the stage."""
     stage_parser(__doc__, "train").parse_args()
     settings = params.load()
-    recipe = settings.recipe
+    recipe, wanted = settings.recipe, settings.train
     store = Store(standardize.FOLDER, "standardize")
     store.verify()
     train, validation = (
         Side.open(store, side, recipe.context) for side in (protocols.TRAIN, protocols.VALIDATION)
     )
-    smoothing.check(settings.train.smoothing, store.about["deltas"])
-    where = device.choose(settings.train.device)
+    smoothing.check(wanted.smoothing, store.about["deltas"])
+    where = device.choose(wanted.device, wanted.devices)
 
-    import keras
-    import tensorflow as tf
+    from models import parallel
 
-    if not recipe.compile:  # Keras does not compile what TensorFlow is to keep deterministic
-        tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(settings.train.seed)
-    first = batching.epoch(
-        recipe.batching, train.lengths, recipe.batch_size, np.random.default_rng(0)
-    )
-    model = build(recipe, store, len(first))
-    frames = int(train.lengths.sum())
-    say(
-        f"train: recipe {settings.train.recipe}, {model.count_params():,} weights on {where};"
-        f" {len(train.entries)} utterances, {frames} frames, {len(first)} updates per epoch,"
-        f" {batching.waste(first, train.lengths):.0%} padding"
-    )
+    device.make_deterministic(compiled=recipe.compile)
     started = time.perf_counter()
-    mark, sound = fingerprint(settings), recipe.augment.sound
-    sounds = Sounds(store, train.entries, sound, settings) if sound else None
-    history = fit(model, recipe, (train, validation), settings.train.seed, mark, sounds)
-    chosen = choose_smoothing(model, validation, settings.train.smoothing)
-    about = describe(settings, store, history) | {"smoothing": msgspec.to_builtins(chosen)}
-    write(FOLDER, model, about, history)
-    discard(CHECKPOINT)
-    best = min(history, key=lambda row: row["validation_z_mse"])
+    try:
+        with parallel.scope(wanted.devices):
+            fitted = train_networks(settings, (train, validation), where)
+    except fitting.DivergenceError as stop:
+        kept = keep_diverged(settings, stop)
+        raise InputError(f"{stop}; lower learning_rate{kept}") from None
+    error, epochs = finish(settings, fitted)
+    discard(CHECKPOINTS)
     say(
         f"train: {time.perf_counter() - started:.0f} s, best validation z-MSE"
-        f" {best['validation_z_mse']:.4f} in epoch {best['epoch']} -> {FOLDER}"
+        f" {error:.4f} in epoch {str(epochs).strip('[]')} -> {FOLDER}"
     )
 
 

@@ -37,7 +37,9 @@ def checkout(tmp_path_factory) -> Path:
         plot__utterance=0,
         plot__track=1,
     )
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    author = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for command in (["init", "-q"], ["add", "-A"], [*author, "commit", "-qm", "as it is"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
     return folder
 
 
@@ -57,6 +59,12 @@ def test_repro_predict_and_the_same_figures_twice(checkout):
         assert {"z_mse", "rmse_mm", "pearson_r"} <= set(row)
     for name in ("track", "tracks", "learning_curves", "articulators"):
         assert (checkout / "reports" / "plots" / f"{name}.png").stat().st_size > 10_000
+
+    live = checkout / "reports" / "live"
+    curve = (live / "plots" / "metrics" / "validation_z_mse.tsv").read_text().splitlines()
+    assert [row.split("\t")[0] for row in curve] == ["step", "1", "2"]
+    assert (live / "report.html").exists()
+    assert "live" not in call(checkout, "git", "status", "--porcelain", "-uall").stdout
 
     again = call(checkout, "dvc", "repro")
     assert "up to date" in again.stdout + again.stderr

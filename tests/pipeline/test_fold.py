@@ -1,4 +1,6 @@
 import json
+import subprocess
+import time
 
 import pytest
 
@@ -21,13 +23,17 @@ def extracted(project, stage):
 
 def test_folds_have_their_own_test_side_and_are_averaged(extracted, stage):
     tested = []
+    assert stage("fold", "0").status == 0
+    first = (fold.RESULTS / "0.json").stat().st_mtime_ns
+    outcome = stage("fold", "--all", "--resume", "--jobs", "1")
+    assert outcome.status == 0
+    assert "fold 1: z-MSE" in outcome.out
+    assert (fold.RESULTS / "0.json").stat().st_mtime_ns == first
     for k in ("0", "1"):
-        assert stage("fold", k).status == 0
         protocol = json.loads((fold.FOLDER / k / "reports" / "protocol.json").read_text())
         tested.append(set(protocol["files"]["test"]))
     assert not tested[0] & tested[1]
     assert len(tested[0] | tested[1]) == 24
-    assert stage("fold", "--aggregate").status == 0
     rows = [json.loads((fold.RESULTS / f"{k}.json").read_text())["test"] for k in "01"]
     table = json.loads(fold.METRICS.read_text())
     mean = (rows[0]["z_mse"] + rows[1]["z_mse"]) / 2
@@ -50,3 +56,25 @@ def test_aggregating_before_the_folds_ran_names_the_file(extracted, stage):
     outcome = stage("fold", "--aggregate")
     assert outcome.status == 1
     assert "cross-validation/folds/0.json: not found" in outcome.err
+
+
+def test_a_worker_that_dies_loses_no_fold(extracted):
+    pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
+    from benchmarks.cluster import Cluster
+
+    cluster = Cluster(extracted)
+    try:
+        command = ["-m", "pipeline.fold", "--all", "--cluster", cluster.address]
+        process = cluster.run(command, subprocess.PIPE)
+        while len(list(fold.FOLDER.glob(".*.part*"))) < 2:  # both workers have one
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        cluster.workers[0].kill()
+        out, err = process.communicate(timeout=200)
+    finally:
+        cluster.close()
+    assert process.returncode == 0, err
+    for k in "01":
+        assert out.count(f"fold {k}: z-MSE") == 1
+        assert json.loads((fold.RESULTS / f"{k}.json").read_text())["test"]["z_mse"] > 0
+    assert json.loads(fold.METRICS.read_text())["folds"] == 2

@@ -22,6 +22,9 @@ def test_the_shipped_file_is_accepted():
         ("utterances: 200", "utterances: many", "corpus.synthesis.utterances", "`int`, got `str`"),
         ("cutoff_hz: 20", "cutoff_hz: 60", "extract.cutoff_hz", "< 50"),
         ("recipe: default", "recipe: mine", "train.recipe", "mine"),
+        ("loss: mse ", "loss: gauss ", "recipes.default.loss", "gauss"),
+        ("weights: {}", "weights: {TT: -1}", "recipes.default.track_weights[...]", ">= 0"),
+        ("ensemble: 1", "ensemble: 0", "train.ensemble", ">= 1"),
         ("test: 0.15", "test: 0.95", "standardize.test", "nothing to train on"),
         ("output_delay: 0", "output_delay: 5", "recipes.default.output_delay", "one-directional"),
         ("context: 1 ", "context: 4 ", "recipes.default.context", "odd"),
@@ -48,4 +51,14 @@ def test_a_file_that_is_no_mapping_is_one_line(tmp_path: Path, content):
     path = tmp_path / "params.yaml"
     path.write_bytes(content)
     with pytest.raises(UsageError, match=r"params\.yaml: [^\n]+$"):
+        params.load(path)
+
+
+def test_a_compiled_step_on_several_devices_is_refused(tmp_path: Path):
+    text = SHIPPED.read_text().replace("devices: 1", "devices: 2")
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    assert params.load(path).train.devices == 2
+    path.write_text(text.replace("compile: false", "compile: true"))
+    with pytest.raises(UsageError, match=r"train\.devices: a compiled step is for one device"):
         params.load(path)

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
-from pipeline.plots import articulators, curves, style
+from pipeline.plots import articulators, calibration, curves, style
 from pipeline.plots.timeline import timeline
 from pipeline.utterance import Label, Tracks
 
@@ -113,6 +113,21 @@ def test_pages_of_panels_are_readable(both):
 def test_scatter_of_constant_missing_and_single_values():
     values = np.stack([np.full(5, 3.0), np.full(5, np.nan)], axis=1)
     page = articulators.scatter(values, values, ("TT_x", "TT_y"), {})
+    assert_readable(page)
+
+
+def test_calibration_shows_the_diagonal_and_how_far_tracks_are_from_it():
+    rows = [
+        {"nominal": share, "observed": 0.9 * share, "TT_x": 0.8 * share, "TT_y": share}
+        for share in (0.1, 0.5, 0.9)
+    ]
+    page = calibration.calibration(rows)
+    (axes,) = page.axes
+    diagonal, observed = axes.lines
+    assert diagonal.get_xydata().tolist() == [[0, 0], [1, 1]]
+    np.testing.assert_allclose(observed.get_ydata(), [0.09, 0.45, 0.81])
+    (band,) = axes.collections
+    assert band.get_paths()[0].get_extents().ymax == pytest.approx(0.9)
     assert_readable(page)
 
 

@@ -9,16 +9,23 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipeline import params, train
+from pipeline import calibration, fitting, monitor, params, tables, train
+from pipeline.console import InputError
+from pipeline.predictor import Predictor
 from pipeline.storage import Store
 from tests.conftest import ROOT
 from tests.pipeline.conftest import change
 
 
-def weights():
+def weights(folder=train.FOLDER):
     from models import regressor
 
-    return regressor.load(train.FOLDER / "model.keras").get_weights()
+    return regressor.load(folder / "model.keras").get_weights()
+
+
+def assert_same(some, others):
+    for one, two in zip(some, others, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def history():
@@ -52,14 +59,13 @@ def test_a_killed_run_ends_with_the_weights_of_one_that_never_was(standardized):
             break
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
-    assert train.CHECKPOINT.exists()
+    assert list(train.CHECKPOINTS.iterdir())
     again = command()
     out, _ = again.communicate()
     assert again.returncode == 0
     assert "going on after epoch" in out
-    assert not train.CHECKPOINT.exists()
-    for one, two in zip(expected, weights(), strict=True):
-        np.testing.assert_array_equal(one, two)
+    assert not train.CHECKPOINTS.exists()
+    assert_same(expected, weights())
     for one, two in zip(expected_history, history(), strict=True):
         assert one["train_z_mse"] == two["train_z_mse"]
         assert one["validation_z_mse"] == two["validation_z_mse"]
@@ -74,17 +80,44 @@ def scripted(monkeypatch, errors):
         seen.append(model.get_weights())
         return next(script)
 
-    monkeypatch.setattr(train, "validate", validate)
+    monkeypatch.setattr(fitting, "validate", validate)
     return seen
 
 
-def test_the_best_epoch_is_kept(standardized, stage, monkeypatch):
+def test_the_best_epoch_is_kept_and_the_last_beside_it(standardized, stage, monkeypatch):
     seen = scripted(monkeypatch, [0.5, 0.3, 0.4, 0.6])
     assert stage("train").status == 0
-    for kept, best in zip(weights(), seen[1], strict=True):
-        np.testing.assert_array_equal(kept, best)
+    assert_same(weights(), seen[1])
+    assert_same(weights(train.FOLDER / train.LAST), seen[3])
     about = json.loads((train.FOLDER / "model.json").read_text())
     assert about["trained_on"]["best_epoch"] == 2
+    sound = np.random.default_rng(1).normal(size=16_000)
+    best, last = (Predictor.load(folder)(sound, 16_000) for folder in ("trained", "trained/last"))
+    assert not np.array_equal(best.values, last.values)
+
+
+def test_an_interrupted_run_goes_on_unless_it_is_to_be_fresh(standardized, stage, monkeypatch):
+    whole = stage("train")
+    assert whole.status == 0
+    expected, validate = weights(), fitting.validate
+
+    def interrupt():
+        """Stop in the third epoch."""
+        left = iter([validate, validate])
+        monkeypatch.setattr(fitting, "validate", lambda *given: next(left)(*given))
+        with pytest.raises((StopIteration, RuntimeError)):
+            stage("train")
+        monkeypatch.setattr(fitting, "validate", validate)
+
+    for fresh in (False, True):
+        change(standardized / "params.yaml", train__fresh=False)
+        interrupt()
+        change(standardized / "params.yaml", train__fresh=fresh)
+        outcome = stage("train")
+        assert outcome.status == 0
+        assert ("going on after epoch 2" in outcome.out) is not fresh
+        assert ("epoch 1/4" in outcome.out) is fresh
+        assert_same(expected, weights())
 
 
 def test_training_stops_when_patience_ends(standardized, stage, monkeypatch):
@@ -108,7 +141,7 @@ def test_the_model_tells_what_it_predicts_and_how_well(standardized, stage):
     from models import regressor
 
     model = regressor.load(train.FOLDER / "model.keras")
-    side = train.Side.open(Store(train.standardize.FOLDER, "standardize"), "validation")
+    side = fitting.Side.open(Store(train.standardize.FOLDER, "standardize"), "validation")
     squares = frames = 0.0
     for x, y in map(side.read, range(len(side.entries))):
         alone = {"inputs": x[None], "resets": np.zeros((1, len(x)), bool)}
@@ -136,7 +169,7 @@ def test_the_loss_is_the_mean_over_valid_frames_whatever_the_batching(
     from models import regressor
 
     model = regressor.load(train.FOLDER / "model.keras")
-    side = train.Side.open(Store(train.standardize.FOLDER, "standardize"), "train")
+    side = fitting.Side.open(Store(train.standardize.FOLDER, "standardize"), "train")
     errors = [
         np.square(
             model.predict_on_batch({"inputs": x[None], "resets": np.zeros((1, len(x)), bool)})[0]
@@ -160,19 +193,178 @@ def test_a_loss_that_is_not_finite_names_the_utterances(standardized, stage):
     outcome = stage("train")
     assert outcome.status == 1
     assert "the loss became inf on the batch of u" in outcome.err
+    assert "lower learning_rate\n" in outcome.err  # no epoch had ended
     assert not train.FOLDER.exists()
 
 
-def test_a_gpu_that_is_not_there_is_one_line(standardized, stage):
-    import tensorflow as tf
+def test_the_last_good_weights_are_kept_where_a_loss_is_not_finite(
+    standardized, stage, monkeypatch
+):
+    seen = scripted(monkeypatch, [0.3, 0.5])
+    epochs, train_epoch = iter([True, True]), fitting.train_epoch
 
-    if tf.config.list_physical_devices("GPU"):
-        pytest.skip("this machine has a GPU")
-    change(standardized / "params.yaml", train__device="gpu")
+    def fail_in_the_third(*given):
+        if next(epochs, False):
+            return train_epoch(*given)
+        raise FloatingPointError("the loss became nan on the batch of u01, u02")
+
+    monkeypatch.setattr(fitting, "train_epoch", fail_in_the_third)
+    outcome = stage("train")
+    assert outcome.status == 1
+    assert outcome.err.splitlines()[-1] == (
+        "error: the loss became nan on the batch of u01, u02; lower learning_rate; the weights of"
+        " epoch 1, the best before, are in checkpoints/diverged"
+    )
+    assert not train.FOLDER.exists()
+    assert_same(weights(train.DIVERGED), seen[0])
+    Predictor.load(train.DIVERGED)
+
+
+def test_an_ensemble_is_its_members_averaged(standardized, stage):
+    single = []
+    for seed in (7, 8):
+        change(standardized / "params.yaml", train__seed=seed, recipes__default__epochs=2)
+        assert stage("train").status == 0
+        single.append((weights(), history()[-1]["validation_z_mse"], Predictor.load("trained")))
+    change(standardized / "params.yaml", train__seed=7, train__ensemble=2)
+    outcome = stage("train")
+    assert outcome.status == 0
+    assert_same(weights(), [*single[0][0], *single[1][0]])
+    for name, (_, last, _) in zip(("history.csv", "history-2.csv"), single, strict=True):
+        with (train.FOLDER / name).open() as file:
+            assert list(csv.DictReader(file))[-1]["validation_z_mse"] == last
+
+    sound = np.random.default_rng(1).normal(size=16_000)
+    average, *each = (
+        predictor.run([predictor.features(sound, 16_000)])[0]
+        for predictor in (Predictor.load("trained"), *(row[2] for row in single))
+    )
+    np.testing.assert_allclose(average, np.mean(each, axis=0), atol=1e-6)
+    about = json.loads((train.FOLDER / "model.json").read_text())
+    assert about["ensemble"] == 2
+    assert len(about["trained_on"]["best_epoch"]) == 2
+
+
+@pytest.mark.parametrize("loss", ["mse+pearson", "gaussian"])
+def test_other_losses_lower_the_error_too(standardized, stage, loss):
+    change(standardized / "params.yaml", recipes__default__loss=loss, recipes__default__epochs=6)
+    assert stage("train").status == 0
+    errors = [float(row["train_z_mse"]) for row in history()]
+    assert errors[-1] < errors[0]
+    assert len(Predictor.load("trained").about.channels) == 4
+    assert stage("evaluate").status == 0
+    coverage = tables.read("calibration")
+    assert len(coverage) == (len(calibration.NOMINAL) if loss == "gaussian" else 0)
+    observed = [row["observed"] for row in coverage]
+    assert observed == sorted(observed)
+    assert all(0 < share <= 1 for share in observed)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("constant", {0: 0.8, 99: 0.8}),
+        ("exponential", {0: 0.8, 9: 0.8, 10: 0.4, 29: 0.2, 30: 0.1}),
+        ("cosine", {0: 0.008, 20: 0.8, 60: 0.5 * (0.8 + 0.008), 100: 0.008}),
+    ],
+)
+def test_learning_rates_follow_their_schedule(project, schedule, rates):
+    """Of 10 epochs of 10 updates; the cosine rises for a fifth of them and falls to a hundredth."""
+    wanted = {"learning_rate": 0.8, "epochs": 10, "warmup": 0.2, "decay": 0.5}
+    recipe = msgspec.structs.replace(params.load().recipe, schedule=schedule, **wanted)
+    rate = fitting.schedule(recipe, 10)
+    for step, expected in rates.items():
+        found = rate if schedule == "constant" else float(rate(step))
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+CHANNELS = ["TT_x", "TT_y", "TT_x_delta", "LL_y"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "weights"),
+    [
+        ({}, None),
+        ({"TT_x": 2}, [2, 1, 1, 1]),
+        ({"TT_*": 3, "*_delta": 0}, [3, 3, 0, 1]),
+        ({"*": 0, "LL_y": 1}, [0, 0, 0, 1]),
+    ],
+)
+def test_tracks_are_weighted_by_name_or_pattern(wanted, weights):
+    assert fitting.track_weights(wanted, CHANNELS) == weights
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [({"TB_*": 1}, "no channel is 'TB_\\*' among TT_x"), ({"*": 0}, "all are 0")],
+)
+def test_weights_that_fit_nothing_are_one_line(wanted, reason):
+    with pytest.raises(InputError, match=reason):
+        fitting.track_weights(wanted, CHANNELS)
+
+
+def test_tensorboard_gets_every_epoch(standardized, stage):
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed (extra `tensorboard`)")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    change(standardized / "params.yaml", train__tensorboard=True, recipes__default__epochs=2)
+    assert stage("train").status == 0
+    (run,) = monitor.TENSORBOARD.iterdir()
+    events = EventAccumulator(str(run)).Reload()
+    curve = [event.step for event in events.Tensors("validation_z_mse")]
+    assert curve == [1, 2]
+
+
+def test_without_tensorboard_the_extra_is_named(standardized, stage, monkeypatch):
+    monkeypatch.setattr(monitor, "find_spec", lambda name: None)
+    change(standardized / "params.yaml", train__tensorboard=True)
     outcome = stage("train")
     assert outcome.status == 2
-    assert outcome.err.splitlines()[-1].startswith("error: train.device: gpu")
-    assert "articulatory-inversion[gpu]" in outcome.err
+    assert "articulatory-inversion[tensorboard]" in outcome.err
+
+
+def command_on(backend, devices, folder):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend}
+    change(folder / "params.yaml", train__device="cpu", train__devices=devices)
+    finished = subprocess.run(
+        [sys.executable, "-m", "pipeline.train"], capture_output=True, text=True, env=environment
+    )
+    assert finished.returncode == 0, finished.stderr
+    return np.array([[float(x) for x in list(row.values())[1:4]] for row in history()])
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_two_devices_give_the_learning_curve_of_one(standardized, backend):
+    pytest.importorskip(backend)
+    change(
+        standardized / "params.yaml",
+        recipes__default__batch_size=5,  # which two do not divide
+        recipes__default__clip_norm=0.05,  # below every gradient's
+        recipes__default__dropout=0.0,
+        recipes__default__l2=1e-3,
+        recipes__default__units=[8],
+    )
+    one, two = (command_on(backend, devices, standardized) for devices in (1, 2))
+    assert one.shape == (4, 3)
+    np.testing.assert_allclose(one, two, rtol=0, atol=1e-4)
+
+
+def test_training_on_a_gpu(standardized, stage):
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        pytest.skip("no GPU here that TensorFlow sees")
+    change(
+        standardized / "params.yaml",
+        train__device="gpu",
+        recipes__default__precision="mixed_bfloat16",
+    )
+    outcome = stage("train")
+    assert outcome.status == 0
+    assert " weights on CPU" not in outcome.out
+    errors = [float(row["train_z_mse"]) for row in history()]
+    assert errors[-1] < errors[0]
+    assert Predictor.load("trained")(np.random.default_rng(1).normal(size=16_000), 16_000)
 
 
 def test_a_missing_stage_is_named(project, stage):

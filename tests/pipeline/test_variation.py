@@ -4,7 +4,7 @@ import pytest
 
 from features.mfcc import mfcc
 from features.standardization import Standardizer
-from pipeline import params, standardize, train
+from pipeline import fitting, params, standardize
 from pipeline.console import InputError
 from pipeline.storage import Store
 from pipeline.variation import Sounds, Variation, vary
@@ -26,7 +26,7 @@ LIVELY = params.load().recipes["speakers"].augment.sound
 
 def opened(sound):
     store = Store(standardize.FOLDER, "standardize")
-    side = train.Side.open(store, "train")
+    side = fitting.Side.open(store, "train")
     return side, Sounds(store, side.entries, sound, params.load())
 
 

@@ -1,0 +1,33 @@
+"""What the predicted variances are worth: nominal against observed coverage on the test side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from features import calibration
+from pipeline.scores import Predictions
+
+NOMINAL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+DEVIATION = "deviation"  # a column of data/predictions, where the network predicts variances
+
+
+def table(predictions: Predictions) -> list[dict[str, Any]]:
+    """Return a row per nominal coverage: observed over all tracks, and on each of them.
+
+    Frames of all test utterances count alike. Empty for a network that predicts no variances.
+    """
+    store = predictions.store
+    if DEVIATION not in store.columns:
+        return []
+    measured, predicted, deviation = (
+        np.concatenate([store.frames(entry, name) for entry in store.entries])
+        for name in ("measured", "unsmoothed", DEVIATION)
+    )
+    observed = calibration.coverage(measured - predicted, deviation, NOMINAL)
+    return [
+        {"nominal": nominal, "observed": row.mean()}
+        | dict(zip(predictions.channels, row, strict=True))
+        for nominal, row in zip(NOMINAL, observed, strict=True)
+    ]
