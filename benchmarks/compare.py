@@ -55,8 +55,8 @@ class Row:
     seeds : int
         How many trainings are averaged.
     source : str
-        Which predictions: the network's as it smooths them, ``unsmoothed``, or a floor's. Rows of
-        equal overrides share their trainings.
+        Which predictions: those that people get, ``unsmoothed``, ``raw`` as the network gives
+        them, or a floor's. Rows of equal overrides share their trainings.
     """
 
     text: str
@@ -75,7 +75,16 @@ def one_way(delay: int) -> Overrides:
     return recipe(bidirectional=False, output_delay=delay)
 
 
-PLAIN = {"noise": 0, "stretches": 0, "frames": 0, "bands": 0, "width": 0, "rate": 0, "sound": None}
+PLAIN = {
+    "join": 0,
+    "noise": 0,
+    "stretches": 0,
+    "frames": 0,
+    "bands": 0,
+    "width": 0,
+    "rate": 0,
+    "sound": None,
+}
 PUBLISHED = recipe(context=11, dense=[300, 300], units=[300, 300])
 DELTAS = {
     "layouts.deltas": {"channels": list(BUILT_IN["fleshpoints"].channels), "deltas": 2},
@@ -89,7 +98,10 @@ ROWS: dict[str, Row] = {
     "ridge": Row("ridge regression on 11 stacked frames", {}, source="ridge"),
     "default": Row("default: 2 bidirectional LSTM layers of 256", {}, seeds=3),
     "unsmoothed": Row("default, its tracks not smoothed", {}, seeds=3, source="unsmoothed"),
+    "raw": Row("default, neither smoothed nor restandardized", {}, seeds=3, source="raw"),
     "plain": Row("default without augmentation", recipe(augment=PLAIN), seeds=3),
+    "unjoined": Row("default, utterances not joined", {"recipes.default.augment.join": 0}),
+    "mse": Row("default, squared error alone", recipe(loss="mse")),
     "one-layer": Row("1 bidirectional layer", recipe(units=[256])),
     "three-layers": Row("3 bidirectional layers", recipe(units=[256] * 3), seeds=3),
     "gru": Row("GRU in place of LSTM", recipe(cell="gru")),

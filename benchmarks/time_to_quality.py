@@ -26,7 +26,7 @@ from pipeline import device, fitting, params, protocols, standardize
 from pipeline.console import progress, run, say
 from pipeline.fitting import Side, Task
 from pipeline.storage import Store, write_json
-from pipeline.variation import Sounds, Variation
+from pipeline.variation import Material, Variation
 
 RESULTS = ROOT / "benchmarks" / "results" / "time_to_quality.json"
 QUALITY = 0.454
@@ -69,15 +69,15 @@ def tutorials_way(sides: Sides, seed: int) -> Way:
 def default_way(sides: Sides, seed: int) -> Way:
     """Return an epoch of the recipe of params.yaml, and its error on a side."""
     settings = params.load()
-    recipe, sound = settings.recipe, settings.recipe.augment.sound
+    recipe = settings.recipe
     device.make_deterministic(compiled=recipe.compile)  # as the stage does
     train = sides[protocols.TRAIN]
-    sounds = Sounds(train.store, train.entries, sound, settings) if sound else None
-    task = Task(recipe, train, sides[protocols.VALIDATION], seed, Path(), "", sounds=sounds)
+    material = Material.of(train.store, train.entries, settings)
+    task = Task(recipe, train, sides[protocols.VALIDATION], seed, Path(), "", material=material)
     model, rng = fitting.build(task), np.random.default_rng(seed)
 
     def epoch() -> None:
-        variation = Variation(recipe.augment, len(train.entries), rng, sounds)
+        variation = Variation(recipe.augment, len(train.entries), rng, material)
         plan = task.plan(variation.lengths(train.lengths), rng)
         fitting.train_epoch(model, train, plan, variation, "default")
 

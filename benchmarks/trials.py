@@ -28,6 +28,7 @@ from pipeline.calibration import DEVIATION
 from pipeline.console import say
 from pipeline.predictor import read_about
 from pipeline.protocols import VALIDATION
+from pipeline.restandardization import Restandardization
 from pipeline.scores import FIGURES, SEED, Predictions, Scored
 from pipeline.smoothing import Smoothing
 from pipeline.storage import Store, discard, read_json, write_json, write_text
@@ -229,14 +230,18 @@ def per_utterance(scored: Scored, source: str, positions: slice) -> dict[str, li
 
 
 def validation(folder: Path) -> dict[str, float]:
-    """Return the error of the positions on the validation side, smoothed and not."""
+    """Return the error of the positions on the validation side, finished so or so."""
     store = Store(folder / standardize.FOLDER, "standardize")
     model = Predictor.load(folder / train_stage.FOLDER)
     entries = [e for e in store.entries if e.about["split"] == VALIDATION]
-    ways = {"predicted": model.about.smoothing, "unsmoothed": Smoothing()}
+    own, none = model.about, Smoothing()
+    ways = {
+        "predicted": own,
+        "unsmoothed": msgspec.structs.replace(own, smoothing=none),
+        "raw": msgspec.structs.replace(own, smoothing=none, restandardization=Restandardization()),
+    }
     errors = {}
-    for name, smoothing in ways.items():
-        model.about = msgspec.structs.replace(model.about, smoothing=smoothing)
+    for name, model.about in ways.items():
         total = frames = 0.0
         for entry in entries:
             (predicted,) = model.run([store.frames(entry, "inputs")])

@@ -169,6 +169,7 @@ class Sound:
                 "channels": header.channels,
             },
             "smoothing": str(model.about.smoothing),
+            "restandardized": model.own_statistics and bool(model.about.restandardization),
             "model": {
                 "sha256": model.sha256,
                 "recipe": json.loads(msgspec.json.encode(model.about.recipe)),

@@ -23,7 +23,7 @@ def table(predictions: Predictions) -> list[dict[str, Any]]:
         return []
     measured, predicted, deviation = (
         np.concatenate([store.frames(entry, name) for entry in store.entries])
-        for name in ("measured", "unsmoothed", DEVIATION)
+        for name in ("measured", "raw", DEVIATION)
     )
     observed = calibration.coverage(measured - predicted, deviation, NOMINAL)
     return [

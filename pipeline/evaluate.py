@@ -7,7 +7,7 @@ they stand on in reports/protocol.json, and a CSV per question in reports/tables
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,13 @@ from pipeline import (
     params,
     predictor,
     protocols,
+    restandardization,
     standardize,
     tables,
     train,
 )
 from pipeline.console import InputError, progress, run, say, stage_parser
 from pipeline.scores import FIGURES, Predictions, Scored, over_frames
-from pipeline.smoothing import Smoothing
 from pipeline.storage import Store, StoreWriter, write_json, write_text
 
 PREDICTIONS = Path("data/predictions")
@@ -50,7 +50,7 @@ def predict(inputs: Sequence[Array]) -> Iterator[tuple[int, Array]]:
     path = train.FOLDER / "model.keras"
     if not path.is_file():
         raise InputError(f"{path}: not found; run `dvc repro train` first")
-    context = predictor.read_about(train.FOLDER / "model.json").recipe.context
+    context = about_model().recipe.context
     device.choose("auto")
     from models import batching, regressor  # TensorFlow takes seconds to import
 
@@ -68,16 +68,33 @@ def predict(inputs: Sequence[Array]) -> Iterator[tuple[int, Array]]:
             yield int(member), y[lane, : lengths[member]]
 
 
-def how_smoothed() -> Smoothing:
-    """Return how the tracks of the trained model are smoothed."""
-    return predictor.read_about(train.FOLDER / "model.json").smoothing
+def about_model() -> predictor.About:
+    """Return what the trained folder says of its model."""
+    return predictor.read_about(train.FOLDER / "model.json")
 
 
-def training_side(store: Store) -> Iterator[tuple[Array, Array]]:
-    """Yield inputs and targets of every training utterance."""
+def side_of(store: Store, side: str) -> Iterator[tuple[Array, Array]]:
+    """Yield inputs and targets of every utterance of a side."""
     for entry in progress(store.entries, unit="utterances"):
-        if entry.about["split"] == protocols.TRAIN:
+        if entry.about["split"] == side:
             yield store.frames(entry, "inputs"), store.frames(entry, "targets")
+
+
+def floor(store: Store, settings: params.Evaluate, restandardize: bool) -> Callable[[Array], Array]:
+    """Return ridge regression from inputs [T, features] to tracks [T, D], in z.
+
+    Its tracks are restandardised where the network's are, by what is best for it.
+    """
+    linear = ridge.fit(side_of(store, protocols.TRAIN), settings.context, settings.ridge)
+
+    def predict(inputs: Array) -> Array:
+        return linear.predict(stack_frames(inputs, settings.context))
+
+    if not restandardize:
+        return predict
+    pairs = [(predict(x), y) for x, y in side_of(store, protocols.VALIDATION)]
+    level = restandardization.fit(pairs)
+    return lambda inputs: level.apply(predict(inputs))
 
 
 def write_predictions(store: Store, settings: params.Evaluate) -> None:
@@ -94,9 +111,10 @@ def write_predictions(store: Store, settings: params.Evaluate) -> None:
     entries = [store.entries[k] for k in test]
     inputs = [store.frames(entry, "inputs") for entry in entries]
     predicted = dict(progress(predict(inputs), total=len(inputs), unit="utterances"))
-    floor = ridge.fit(training_side(store), settings.context, settings.ridge)
-    statistics, smooth = standardize.load_statistics(), how_smoothed().apply
-    names = ("measured", "predicted", "unsmoothed", "ridge")
+    about = about_model()
+    linear = floor(store, settings, bool(about.restandardization))
+    statistics, level = standardize.load_statistics(), about.restandardization.apply
+    names = ("measured", "predicted", "unsmoothed", "raw", "ridge")
     tracks = store.columns["targets"]
     with_variances = predicted[0].shape[1] > tracks
     columns = dict.fromkeys((*names, calibration.DEVIATION) if with_variances else names, tracks)
@@ -106,9 +124,10 @@ def write_predictions(store: Store, settings: params.Evaluate) -> None:
             z = predicted[k][:, :tracks]
             arrays = {
                 "measured": store.frames(entry, "targets"),
-                "predicted": smooth(z, store.about["deltas"], *own.values()),
-                "unsmoothed": z,
-                "ridge": floor.predict(stack_frames(inputs[k], settings.context)),
+                "predicted": level(about.smoothing.apply(z, store.about["deltas"], *own.values())),
+                "unsmoothed": level(z),
+                "raw": z,
+                "ridge": linear(inputs[k]),
             }
             if with_variances:
                 arrays[calibration.DEVIATION] = np.exp(predicted[k][:, tracks:] / 2)
@@ -132,6 +151,7 @@ def figures(scored: Scored, predictions: Predictions) -> dict[str, Any]:
 
 def protocol(store: Store, settings: params.Params, predictions: Predictions) -> dict[str, Any]:
     """Return what a reader has to know to compare the figures with others'."""
+    model = about_model()
     sides: dict[str, list[str]] = {side: [] for side in protocols.SIDES}
     for entry in store.entries:
         sides.setdefault(entry.about["split"], []).append(entry.id)
@@ -140,12 +160,14 @@ def protocol(store: Store, settings: params.Params, predictions: Predictions) ->
         "tracks": list(predictions.channels),
         "frame_rate_hz": FRAME_RATE,
         "smoothing": f"zero-phase low-pass of the measured tracks at {settings.extract.cutoff_hz:g}"
-        f" Hz before they are sampled; of the predictions: {how_smoothed()}",
+        f" Hz before they are sampled; of the predictions: {model.smoothing}",
         "silence": "leading and trailing silence cut"
         if settings.extract.trim_silence
         else "all frames count, silence too",
         "split": f"{settings.standardize.protocol}, seed {settings.standardize.seed}",
-        "standardisation": f"z-scores per {settings.standardize.mode}",
+        "standardisation": f"z-scores per {settings.standardize.mode}"
+        + "; predicted tracks, those of ridge too, are brought back to mean 0 and a deviation"
+        " chosen on the validation side in every utterance" * bool(model.restandardization),
         "millimetres": "predicted z-scores times the deviation plus the mean of the measured"
         f" {settings.standardize.mode}, which a true prediction does not know",
         "recipe": settings.train.recipe,
@@ -175,7 +197,7 @@ def main() -> None:
     by_phone, by_class = tables.phones(predictions)
     rows = {
         "summary": tables.summary(scored),
-        "smoothing": tables.smoothing(predictions, how_smoothed()),
+        "smoothing": tables.smoothing(predictions, about_model()),
         "tracks": tables.tracks(scored, predictions),
         "sensors": tables.sensors(scored),
         "utterances": tables.utterances(scored, predictions),

@@ -23,7 +23,7 @@ from pipeline import checkpoint, params
 from pipeline.checkpoint import Weights
 from pipeline.console import InputError, progress, say
 from pipeline.storage import Array, Entry, Store
-from pipeline.variation import Sounds, Variation
+from pipeline.variation import STORED, Material, Variation
 
 if TYPE_CHECKING:
     import keras
@@ -79,8 +79,8 @@ class Task:
         Of this run; a checkpoint with the same one is gone on from.
     devices : int
         That share each batch.
-    sounds : Sounds or None
-        Of the train side, where they are varied.
+    material : Material
+        What the train side is varied from.
     """
 
     recipe: params.Recipe
@@ -90,7 +90,7 @@ class Task:
     checkpoint: Path
     fingerprint: str
     devices: int = 1
-    sounds: Sounds | None = None
+    material: Material = STORED
 
     def plan(self, lengths: NDArray[np.int64], rng: np.random.Generator) -> list[batching.Batch]:
         """Plan the batches of one epoch of utterances of these lengths."""
@@ -335,7 +335,7 @@ def fit(model: keras.Model, task: Task, log: Callable[[Row], None]) -> Trained:
     while len(history) < recipe.epochs and not stalled(history, recipe.patience):
         title = f"epoch {len(history) + 1}/{recipe.epochs}"
         started = time.perf_counter()
-        variation = Variation(recipe.augment, len(task.train.entries), rng, task.sounds)
+        variation = Variation(recipe.augment, len(task.train.entries), rng, task.material)
         plan = task.plan(variation.lengths(task.train.lengths), rng)
         try:
             mean_loss, z_mse = train_epoch(model, task.train, plan, variation, title)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from itertools import zip_longest
 
 import numpy as np
@@ -49,8 +51,9 @@ def predict_blocks(
     """
     features = standardized(predictor, mfcc_blocks(sound, sample_rate))
     if predictor.network.bidirectional:
-        return windows(predictor, features)
-    return in_pieces(carried(predictor, features), predictor.smooth)
+        return restandardized(predictor, windows(predictor, features))
+    tracks = in_pieces(carried(predictor, features), predictor.smooth)
+    return restandardized(predictor, tracks)
 
 
 def standardized(predictor: Predictor, features: Iterable[Array]) -> Iterator[Array]:
@@ -62,16 +65,35 @@ def standardized(predictor: Predictor, features: Iterable[Array]) -> Iterator[Ar
         for block in features:
             yield predictor.average_inputs.transform(block)
         return
+    with kept(features, WIDTH) as (own, blocks):
+        yield from map(predictor.standardizer(own).transform, blocks)
+
+
+def restandardized(predictor: Predictor, tracks: Iterable[Array]) -> Iterator[Array]:
+    """Yield tracks [t, channels] in z, restandardised over the whole sound if the model says so."""
+    if not (predictor.own_statistics and predictor.about.restandardization):
+        yield from tracks
+        return
+    with kept(tracks, len(predictor.about.channels)) as (whole, blocks):
+        for block in blocks:
+            yield predictor.restandardize(block, whole)
+
+
+@contextmanager
+def kept(blocks: Iterable[Array], width: int) -> Iterator[tuple[Standardizer, Iterator[Array]]]:
+    """Give the statistics of float32 blocks [t, width], and what they hold once more.
+
+    It waits in a temporary file.
+    """
     own = Standardizer()
     with tempfile.TemporaryFile() as file:
-        for block in features:
+        for block in blocks:
             if len(block):
                 own.partial_fit(block)
                 file.write(block.tobytes())
-        standardizer = predictor.standardizer(own)
         file.seek(0)
-        while data := file.read(PIECE * WIDTH * 4):
-            yield standardizer.transform(np.frombuffer(data, np.float32).reshape(-1, WIDTH))
+        pieces = iter(partial(file.read, PIECE * width * 4), b"")
+        yield own, (np.frombuffer(piece, np.float32).reshape(-1, width) for piece in pieces)
 
 
 def carried(predictor: Predictor, features: Iterable[Array]) -> Iterator[Array]:
@@ -115,7 +137,7 @@ def together(predictor: Predictor, sound: Array, start: int, stop: int) -> Itera
     if not starts:
         return
     heard = [sound[max(0, a - CONTEXT) : min(a + WINDOW, stop) + CONTEXT] for a in starts]
-    predicted = predictor.run(heard)
+    predicted = predictor.run_parts(heard)
     for a, tracks, after in zip_longest(starts, predicted, predicted[1:]):
         first, last = min(CONTEXT, a), min(CONTEXT, a) + min(WINDOW, stop - a)
         yield tracks[first:last]

@@ -102,6 +102,7 @@ class Train(Block, frozen=True):
     seed: Seed
     device: Literal["auto", "cpu", "gpu"]
     smoothing: Literal["auto", "none", "mlpg"] | Annotated[float, Meta(gt=0, lt=50)]
+    restandardize: Literal["auto"] | bool
     devices: Count
     ensemble: Annotated[int, Meta(ge=1, le=64)]
     fresh: bool
@@ -132,6 +133,7 @@ class Augment(Block, frozen=True):
     """How training utterances are varied, anew in every epoch; zeros leave them as they are."""
 
     sound: Sound | None
+    join: Annotated[float, Meta(ge=0, le=1)]
     noise: NotNegative
     stretches: Annotated[int, Meta(ge=0)]
     frames: Annotated[int, Meta(ge=0)]

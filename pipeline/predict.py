@@ -143,6 +143,8 @@ def stream(options: argparse.Namespace) -> None:
     warn(f"predict: rows follow the sound by {1000 * live.latency_s(model):.1f} ms; {MM}")
     if model.about.smoothing.method != "none":
         warn(f"predict: rows are not smoothed; whole files are ({model.about.smoothing})")
+    if model.about.restandardization:
+        warn("predict: rows are not restandardized; whole files with their own statistics are")
     live.to_stdout(model, sound, options.rate, options.standardized)
 
 

@@ -25,6 +25,7 @@ from features.mfcc import WIDTH, mfcc
 from features.standardization import Standardizer
 from pipeline import onnx_graph
 from pipeline.console import InputError
+from pipeline.restandardization import Restandardization
 from pipeline.smoothing import Smoothing
 from pipeline.utterance import Tracks
 
@@ -75,6 +76,7 @@ class About(Struct, frozen=True):
     ensemble: Annotated[int, Meta(ge=1, le=64)] = 1
     deltas: Annotated[int, Meta(ge=0, le=2)] = 0
     smoothing: Smoothing = Smoothing()
+    restandardization: Restandardization = Restandardization()
 
     @property
     def network(self) -> onnx_graph.Network:
@@ -117,6 +119,8 @@ def read_about(path: Path) -> About:
         len(about.smoothing.variances) != len(about.channels) or not about.deltas
     ):
         raise InputError(f"{path}: smoothing: mlpg needs deltas and a variance per channel")
+    if about.restandardization and len(about.restandardization.gains) != len(about.channels):
+        raise InputError(f"{path}: restandardization: {len(about.channels)} gains, one a channel")
     if len(about.channels) % (1 + about.deltas):
         raise InputError(f"{path}: {len(about.channels)} channels are not tracks and their deltas")
     if len(set(about.channels)) != len(about.channels):
@@ -245,7 +249,7 @@ class Predictor:
         return own if self.own_statistics else self.average_inputs
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """Run the network on a batch.
+        """Run the network on whole sounds.
 
         Parameters
         ----------
@@ -255,8 +259,12 @@ class Predictor:
         Returns
         -------
         list of float32 [T, channels]
-            Tracks in z, smoothed as the model says.
+            Tracks in z, smoothed and restandardised as the model says.
         """
+        return [self.restandardize(z) for z in self.run_parts(inputs)]
+
+    def run_parts(self, inputs: Sequence[Array]) -> list[Array]:
+        """Run the network on parts of sounds: as `run`, but not restandardised."""
         lengths = np.array([len(x) for x in inputs], np.int32)
         padded = np.zeros((len(inputs), lengths.max(), self.network.features), np.float32)
         for row, x in zip(padded, inputs, strict=True):
@@ -268,6 +276,18 @@ class Predictor:
     def smooth(self, z: Array) -> Array:
         """Smooth the tracks of a whole sound, float32 [T, channels] in z, as the model says."""
         return self.about.smoothing.apply(z, self.about.deltas, self._mean, self._scale)
+
+    def restandardize(self, z: Array, whole: Standardizer | None = None) -> Array:
+        """Restandardise tracks in z, float32 [T, channels], as the model says.
+
+        Parameters
+        ----------
+        whole : Standardizer, optional
+            Fitted on the tracks of the whole sound, where ``z`` is a part of it.
+        """
+        if not self.own_statistics:  # a sound that is not standardised as a whole
+            return z
+        return self.about.restandardization.apply(z, whole)
 
     def zero_states(self, batch: int) -> dict[str, Array]:
         """Return the states before the first frame; none for a network of two directions."""

@@ -21,6 +21,7 @@ from features import tract_variables as variables
 from features.frames import HOP_S
 from features.phones import CLASSES, phone_classes
 from pipeline.console import InputError
+from pipeline.predictor import About
 from pipeline.scores import (
     FIGURES,
     MAX_LAG,
@@ -131,20 +132,38 @@ def summary(scored: Scored) -> list[Row]:
     return rows
 
 
-def smoothing(predictions: Predictions, used: Smoothing) -> list[Row]:
-    """Return a row for each way to smooth the predictions: its figures, and 1 where it is used."""
-    deltas = predictions.store.about["deltas"]
+def smoothing(predictions: Predictions, about: About) -> list[Row]:
+    """Return the figures of every way to finish the network's tracks; ``used`` is 1 for one.
 
-    def smoothed(entry: Entry, how: Smoothing) -> NDArray[np.float64]:
-        raw = predictions.store.frames(entry, "unsmoothed")
-        return how.apply(raw, deltas, *predictions.statistics(entry)).astype(np.float64)
-
-    ways = {str(how): how for how in (*candidates(used.variances), used)}
-    scored = Scored.of(
-        predictions, {name: partial(smoothed, how=how) for name, how in ways.items()}
+    Each smoothing is followed by restandardisation if the model has it; at last that is left out.
+    """
+    deltas, used, level = (
+        predictions.store.about["deltas"],
+        about.smoothing,
+        about.restandardization,
     )
+
+    def finished(entry: Entry, how: Smoothing, restandardized: bool) -> NDArray[np.float64]:
+        raw = predictions.store.frames(entry, "raw")
+        smooth = how.apply(raw, deltas, *predictions.statistics(entry))
+        return (level.apply(smooth) if restandardized else smooth).astype(np.float64)
+
+    last = bool(level)
+    ways = {(str(how), last): how for how in (*candidates(used.variances), used)}
+    ways |= {(str(how), False): how for how in (Smoothing(), used)}
+    sources = {
+        f"{name} {restandardized}": partial(finished, how=how, restandardized=restandardized)
+        for (name, restandardized), how in ways.items()
+    }
+    scored = Scored.of(predictions, sources)
     return [
-        {"smoothing": name, "used": int(name == str(used))} | scored.summary(name) for name in ways
+        {
+            "smoothing": name,
+            "restandardized": int(restandardized),
+            "used": int((name, restandardized) == (str(used), last)),
+        }
+        | scored.summary(source)
+        for (name, restandardized), source in zip(ways, sources, strict=True)
     ]
 
 

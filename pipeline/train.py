@@ -19,13 +19,22 @@ import msgspec
 import numpy as np
 
 from models import batching
-from pipeline import device, fitting, params, protocols, smoothing, standardize
+from pipeline import (
+    device,
+    fitting,
+    params,
+    protocols,
+    restandardization,
+    smoothing,
+    standardize,
+)
 from pipeline.console import InputError, run, say, stage_parser
 from pipeline.fitting import HISTORY, Row, Side, Task, Trained
 from pipeline.monitor import monitor
 from pipeline.onnx_graph import to_onnx
+from pipeline.restandardization import Restandardization
 from pipeline.storage import Store, atomic_path, checksum, discard, write_json
-from pipeline.variation import Sounds
+from pipeline.variation import Material
 
 if TYPE_CHECKING:
     from models.regressor import Ensemble, Regressor
@@ -37,10 +46,10 @@ LAST = "last"  # a folder in the trained folder, and as complete
 Fitted = tuple[Task, Trained]
 
 
-def choose_smoothing(
-    model: Regressor | Ensemble, task: Task, wanted: str | float
-) -> smoothing.Smoothing:
-    """Return how predictions are to be smoothed, by what it earns on the validation side."""
+def choose_finish(
+    model: Regressor | Ensemble, task: Task, wanted: params.Train
+) -> tuple[smoothing.Smoothing, Restandardization]:
+    """Return what is done to predictions, by what it earns on the validation side."""
     side, statistics = task.validation, standardize.load_statistics()
     rows = {entry.id: row for row, entry in enumerate(side.store.entries)}
     deltas = side.store.about["deltas"]
@@ -53,10 +62,17 @@ def choose_smoothing(
             row = rows[side.entries[k].id]
             own = (statistics[f"target_{key}"][row] for key in ("mean", "scale"))
             utterances.append((z, measured, *own))
-    chosen, errors = smoothing.choose(wanted, utterances, deltas)
-    tried = ", ".join(f"{name} {error:.4f}" for name, error in errors.items())
-    say(f"train: validation z-MSE of the tracks, smoothed: {tried}; chosen: {chosen}")
-    return chosen
+    smooth, errors = smoothing.choose(wanted.smoothing, utterances, deltas)
+    say(f"train: validation z-MSE of the tracks, smoothed: {in_words(errors)}; chosen: {smooth}")
+    pairs = [(smooth.apply(z, deltas, *own), measured) for z, measured, *own in utterances]
+    level, errors = restandardization.choose(wanted.restandardize, side.store.about["mode"], pairs)
+    say(f"train: validation z-MSE of all, restandardized: {in_words(errors)}")
+    return smooth, level
+
+
+def in_words(errors: dict[str, float]) -> str:
+    """Return every error with its name."""
+    return ", ".join(f"{name} {error:.4f}" for name, error in errors.items())
 
 
 def fingerprint(settings: params.Params, seed: int) -> str:
@@ -143,15 +159,14 @@ def train_networks(settings: params.Params, sides: tuple[Side, Side], where: str
         Where a loss is not finite.
     """
     recipe, wanted = settings.recipe, settings.train
-    train, sound = sides[0], recipe.augment.sound
-    sounds = Sounds(train.store, train.entries, sound, settings) if sound else None
+    material = Material.of(sides[0].store, sides[0].entries, settings)
     fitted = []
     for k in range(wanted.ensemble):
         seed = wanted.seed + k
         file, mark = CHECKPOINTS / f"{seed}.npz", fingerprint(settings, seed)
         if wanted.fresh:
             discard(file)
-        task = Task(recipe, *sides, seed, file, mark, wanted.devices, sounds)
+        task = Task(recipe, *sides, seed, file, mark, wanted.devices, material)
         model = fitting.build(task)
         if k == 0:
             introduce(model, task, wanted, where)
@@ -199,9 +214,10 @@ def finish(settings: params.Params, fitted: list[Fitted]) -> tuple[float, int | 
     if len(models) > 1:
         whole, epochs = Ensemble(models), [trained.best_row["epoch"] for _, trained in fitted]
         error = fitting.validate(whole, task.validation, fitting.held_out(task))
-    chosen = choose_smoothing(whole, task, settings.train.smoothing)
+    smooth, level = choose_finish(whole, task, settings.train)
     about = describe(settings, task.train.store, epochs, error)
-    about["smoothing"] = msgspec.to_builtins(chosen)
+    about["smoothing"] = msgspec.to_builtins(smooth)
+    about["restandardization"] = msgspec.to_builtins(level)
     with atomic_path(FOLDER) as part:
         save(part, whole, about, [trained.history for _, trained in fitted])
         for model, (_, trained) in zip(models, fitted, strict=True):
@@ -222,6 +238,7 @@ def main() -> None:
         Side.open(store, side, recipe.context) for side in (protocols.TRAIN, protocols.VALIDATION)
     )
     smoothing.check(wanted.smoothing, store.about["deltas"])
+    restandardization.check(wanted.restandardize, store.about["mode"])
     where = device.choose(wanted.device, wanted.devices)
 
     from models import parallel

@@ -7,6 +7,8 @@ varies what it would have varied, and the order in which utterances are read doe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,78 @@ from pipeline import corpora, corpus, params, standardize
 from pipeline.console import InputError
 from pipeline.storage import Array, Entry, Store
 from pipeline.utterance import Utterance
+
+
+class Stretch(NamedTuple):
+    """Frames ``start`` to ``start + frames`` of two utterances end to end."""
+
+    members: tuple[int, int]
+    start: int
+    frames: int
+
+    @property
+    def part(self) -> slice:
+        """Its frames."""
+        return slice(self.start, self.start + self.frames)
+
+
+class Joins:
+    """Utterances end to end with others of the same speaker and session.
+
+    A stretch of two is an utterance that was never said, with a mean and a deviation of its own: a
+    network cannot learn by heart those of the utterances that there are.
+
+    Parameters
+    ----------
+    store : Store
+        Of the stage standardize.
+    entries : sequence of Entry
+        Those of its utterances that are joined.
+    """
+
+    def __init__(self, store: Store, entries: Sequence[Entry]) -> None:
+        self.store = store
+        self.entries = entries
+        self.utterance_mode = store.about["mode"] == "utterance"
+        rows = {entry.id: row for row, entry in enumerate(store.entries)}
+        self.rows = [rows[entry.id] for entry in entries]
+        self.statistics = standardize.load_statistics()
+        self.like: dict[tuple[str, str], list[int]] = {}
+        for k, entry in enumerate(entries):
+            self.like.setdefault(self.origin(entry), []).append(k)
+
+    @staticmethod
+    def origin(entry: Entry) -> tuple[str, str]:
+        """Return what utterances must share: whose tract it is and where its sensors are."""
+        return entry.about["speaker"], entry.about["session"]
+
+    def draw(self, k: int, rng: np.random.Generator) -> Stretch | None:
+        """Return a stretch of utterance ``k``, before or after another, and as long as ``k`` is.
+
+        None where there is no other.
+        """
+        others = [other for other in self.like[self.origin(self.entries[k])] if other != k]
+        if not others:
+            return None
+        other = others[rng.integers(len(others))]
+        members = (k, other) if rng.random() < 0.5 else (other, k)
+        start = int(rng.integers(self.entries[other].frames + 1))
+        return Stretch(members, start, self.entries[k].frames)
+
+    def cut(self, stretch: Stretch) -> tuple[Array, Array]:
+        """Return inputs and targets of a stretch in z: its own, where utterances have theirs."""
+        return self.column(stretch, "input"), self.column(stretch, "target")
+
+    def column(self, stretch: Stretch, side: str) -> Array:
+        """Return ``input`` or ``target`` of a stretch in z."""
+        z = [self.store.frames(self.entries[k], side + "s") for k in stretch.members]
+        if not self.utterance_mode:
+            return np.concatenate(z)[stretch.part]
+        mean, scale = (self.statistics[f"{side}_{key}"] for key in ("mean", "scale"))
+        rows = [self.rows[k] for k in stretch.members]
+        raw = [own * scale[row] + mean[row] for own, row in zip(z, rows, strict=True)]
+        joined = np.concatenate(raw)[stretch.part]
+        return Standardizer().fit_transform(joined).astype(np.float32)
 
 
 class Sounds:
@@ -68,6 +142,19 @@ class Sounds:
         cepstra = cepstra[first : first + entry.frames]
         return self.standardizer(k, cepstra).transform(cepstra)
 
+    def stretch(self, stretch: Stretch, rng: np.random.Generator) -> Array:
+        """Return the features of a stretch of two utterances, varied alike and standardised."""
+        parts = []
+        for k in stretch.members:
+            utterance, entry = self.read(k), self.entries[k]
+            assert utterance.audio is not None
+            rate = utterance.sample_rate
+            first, n = round(rate * entry.about["start_s"]), round(rate * entry.frames / FRAME_RATE)
+            heard = utterance.audio[first : first + n]
+            parts.append(np.pad(heard, (0, n - len(heard))))  # the last frame reaches beyond it
+        cepstra = vary(np.concatenate(parts), rate, self.sound, rng)[stretch.part]
+        return self.standardizer(stretch.members[0], cepstra).transform(cepstra)
+
     def standardizer(self, k: int, cepstra: Array) -> Standardizer:
         """Return what the stage standardize would take: the sound's own statistics, or others'."""
         if self.utterance_mode:
@@ -104,6 +191,43 @@ def vary(
     return augmentation.change_voice(audio, sample_rate, rng, warp=warp, pitch=pitch)
 
 
+@dataclass(frozen=True)
+class Material:
+    """What utterances are made anew from, where stored frames alone will not do."""
+
+    joins: Joins | None = None
+    sounds: Sounds | None = None
+
+    @classmethod
+    def of(cls, store: Store, entries: Sequence[Entry], settings: params.Params) -> Material:
+        """Open what the recipe's variation needs."""
+        augment = settings.recipe.augment
+        joins = Joins(store, entries) if augment.join else None
+        sound = augment.sound
+        return cls(joins, Sounds(store, entries, sound, settings) if sound else None)
+
+    def utterance(
+        self, k: int, x: Array, y: Array, join: float, rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """Return inputs and targets of an utterance, joined to another with probability ``join``.
+
+        Parameters
+        ----------
+        x, y : float32 [T, W]
+            As they are stored.
+        """
+        stretch = self.joins.draw(k, rng) if self.joins and rng.random() < join else None
+        if self.joins and stretch:
+            x, y = self.joins.cut(stretch)
+        if self.sounds:
+            sounds = self.sounds
+            x = sounds.stretch(stretch, rng) if stretch else sounds.features(k, rng)
+        return x, y
+
+
+STORED = Material()  # nothing else: utterances as they are stored
+
+
 class Variation:
     """How each utterance is varied in one epoch, drawn beforehand so that lengths are known.
 
@@ -114,8 +238,8 @@ class Variation:
         How many there are.
     rng : numpy.random.Generator
         The epoch's.
-    sounds : Sounds or None
-        Of the same utterances; None where their sound stays as it is.
+    material : Material
+        Of the same utterances.
     """
 
     def __init__(
@@ -123,10 +247,10 @@ class Variation:
         augment: params.Augment,
         utterances: int,
         rng: np.random.Generator,
-        sounds: Sounds | None = None,
+        material: Material = STORED,
     ) -> None:
         self.augment = augment
-        self.sounds = sounds
+        self.material = material
         self.factors = rng.uniform(1 - augment.rate, 1 + augment.rate, utterances)
         self.seeds = rng.integers(2**63, size=utterances)
 
@@ -139,8 +263,7 @@ class Variation:
     def apply(self, k: int, x: Array, y: Array) -> tuple[Array, Array]:
         """Return inputs and targets of utterance ``k`` as this epoch hears and sees them."""
         augment, rng = self.augment, np.random.default_rng(self.seeds[k])
-        if self.sounds is not None:
-            x = self.sounds.features(k, rng)
+        x, y = self.material.utterance(k, x, y, augment.join, rng)
         if augment.rate:
             factor = (self.factors[k], self.factors[k])
             x, y = augmentation.change_rate(x, y, rng, factor=factor)

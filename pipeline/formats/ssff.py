@@ -111,7 +111,7 @@ def write(path: Path, tracks: Tracks, *, big_endian: bool = False) -> None:
     header = [
         MAGIC.decode(),
         f"Machine {'SPARC' if big_endian else 'IBM-PC'}",
-        f"Record_Freq {float(1 / step)!r}",
+        f"Record_Freq {round(float(1 / step), 9)!r}",
         f"Start_Time {float(tracks.time[0])!r}",
         *(f"Column {name} DOUBLE 1" for name in tracks.channels),
         "-----------------\n",

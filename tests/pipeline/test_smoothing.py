@@ -168,14 +168,17 @@ def test_training_chooses_and_evaluation_shows_what_each_earns(project, stage):
 
     about = read_about(project / "trained" / "model.json")
     assert len(about.smoothing.variances) == len(about.channels) == 12
-    rows = {row["smoothing"]: row for row in tables.read("smoothing")}
-    assert {"none", "low-pass 10 Hz", "mlpg"} < set(rows)
-    used = [row for row in rows.values() if row["used"]]
+    rows = tables.read("smoothing")
+    assert {"none", "low-pass 10 Hz", "mlpg"} < {row["smoothing"] for row in rows}
+    used = [row for row in rows if row["used"]]
     assert [row["smoothing"] for row in used] == [str(about.smoothing)]
+    level = about.restandardization
+    assert used[0]["restandardized"] == bool(level)
     test = json.loads(evaluate.METRICS.read_text())["test"]
     assert used[0]["rmse_mm"] == pytest.approx(test["rmse_mm"], rel=1e-5)
     store = Store(evaluate.PREDICTIONS, "evaluate")
     for entry in store.entries:
-        raw, smooth = (store.frames(entry, name) for name in ("unsmoothed", "predicted"))
+        raw, smooth = (store.frames(entry, name) for name in ("raw", "predicted"))
         own = np.array(entry.about["target_mean"]), np.array(entry.about["target_scale"])
-        np.testing.assert_allclose(about.smoothing.apply(raw, 2, *own), smooth, atol=1e-6)
+        expected = level.apply(about.smoothing.apply(raw, 2, *own))
+        np.testing.assert_allclose(expected, smooth, atol=1e-6)

@@ -4,10 +4,10 @@ import pytest
 
 from features.mfcc import mfcc
 from features.standardization import Standardizer
-from pipeline import fitting, params, standardize
+from pipeline import extract, fitting, params, standardize
 from pipeline.console import InputError
 from pipeline.storage import Store
-from pipeline.variation import Sounds, Variation, vary
+from pipeline.variation import Joins, Material, Sounds, Variation, vary
 from tests.pipeline.conftest import RATE, change, small_utterance
 
 STILL = params.Sound(
@@ -33,7 +33,9 @@ def opened(sound):
 def test_a_varied_utterance_has_the_length_that_was_planned(standardized):
     augment = msgspec.structs.replace(params.load().recipe.augment, rate=0.2)
     side, sounds = opened(LIVELY)
-    variation = Variation(augment, len(side.entries), np.random.default_rng(3), sounds)
+    variation = Variation(
+        augment, len(side.entries), np.random.default_rng(3), Material(sounds=sounds)
+    )
     lengths = variation.lengths(side.lengths)
     assert (lengths != side.lengths).any()
     for k, length in enumerate(lengths):
@@ -59,6 +61,97 @@ def test_sound_that_is_left_as_it_is_gives_the_stored_features(project, stage, m
         np.testing.assert_allclose(sounds.features(k, np.random.default_rng(0)), x, atol=1e-5)
 
 
+@pytest.fixture(params=["utterance", "speaker", "corpus"])
+def joined(request, project, stage):
+    """The train side of two speakers, standardised in every way, and its joins."""
+    change(project / "params.yaml", standardize__mode=request.param)
+    names = [wav.stem for wav in sorted((project / "recordings").glob("*.wav"))]
+    rows = [f"{name},{'ab'[k % 2]}\n" for k, name in enumerate(names)]
+    (project / "recordings" / "metadata.csv").write_text("".join(["id,speaker\n", *rows]))
+    for name in ("corpus", "extract", "standardize"):
+        assert stage(name).status == 0
+    store = Store(standardize.FOLDER, "standardize")
+    side = fitting.Side.open(store, "train")
+    return side, Joins(store, side.entries), request.param
+
+
+def raw_frames(side, k):
+    """Features and tracks of an utterance before they were standardised."""
+    frames = Store(extract.FOLDER, "extract")
+    entry = next(e for e in frames.entries if e.id == side.entries[k].id)
+    return [frames.frames(entry, name) for name in ("inputs", "targets")]
+
+
+def test_a_stretch_is_of_one_speaker_and_standardised_like_an_utterance(joined):
+    side, joins, mode = joined
+    rng = np.random.default_rng(1)
+    speakers = [entry.about["speaker"] for entry in side.entries]
+    assert set(speakers) == {"a", "b"}
+    seen = set()
+    for k, entry in enumerate(side.entries):
+        stretch = joins.draw(k, rng)
+        first, second = stretch.members
+        seen.add(stretch.members.index(k))
+        assert first != second
+        assert speakers[first] == speakers[second] == speakers[k]
+        for column, z in enumerate(joins.cut(stretch)):
+            if mode == "utterance":
+                both = [raw_frames(side, member)[column] for member in stretch.members]
+                expected = Standardizer().fit_transform(np.concatenate(both)[stretch.part])
+            else:
+                both = [side.read(member)[column] for member in stretch.members]
+                expected = np.concatenate(both)[stretch.part]
+            assert z.dtype == np.float32
+            assert len(z) == entry.frames
+            np.testing.assert_allclose(z, expected, atol=2e-4)
+    assert seen == {0, 1}
+
+
+def test_the_sound_of_a_stretch_gives_the_features_of_the_stretch(joined):
+    side, joins, _ = joined
+    sounds = Sounds(side.store, side.entries, STILL, params.load())
+    rng = np.random.default_rng(2)
+    for k in range(6):
+        stretch = joins.draw(k, rng)
+        x, _ = joins.cut(stretch)
+        heard = sounds.stretch(stretch, rng)
+        border = side.entries[stretch.members[0]].frames - stretch.start
+        away = np.abs(np.arange(len(x)) - border) > 12  # frames and deltas that hear one alone
+        away[:12] = away[-12:] = False
+        assert away.sum() > 20
+        z = [Standardizer().fit_transform(array[away]) for array in (x, heard)]
+        r = np.mean(z[0] * z[1], axis=0)
+        assert r.min() > 0.98
+
+
+def test_one_utterance_of_a_speaker_is_joined_to_none(standardized):
+    store = Store(standardize.FOLDER, "standardize")
+    side = fitting.Side.open(store, "train")
+    alone = Joins(store, side.entries[:1])
+    assert alone.draw(0, np.random.default_rng(0)) is None
+    x, y = side.read(0)
+    same = Material(alone).utterance(0, x, y, 1.0, np.random.default_rng(0))
+    np.testing.assert_array_equal(same[0], x)
+    np.testing.assert_array_equal(same[1], y)
+
+
+def test_as_many_utterances_are_joined_as_wanted(standardized):
+    side = fitting.Side.open(Store(standardize.FOLDER, "standardize"), "train")
+    still = params.load().recipes["tutorial"].augment
+    material = Material(Joins(side.store, side.entries))
+    for share in (0.0, 0.5, 1.0):
+        augment = msgspec.structs.replace(still, join=share)
+        changed = []
+        for seed in range(20):
+            rng = np.random.default_rng(seed)
+            variation = Variation(augment, len(side.entries), rng, material)
+            for k in range(len(side.entries)):
+                x, y = variation.apply(k, *side.read(k))
+                assert len(x) == len(y) == side.entries[k].frames
+                changed.append(not np.array_equal(x, side.read(k)[0]))
+        assert np.mean(changed) == pytest.approx(share, abs=0.1)
+
+
 def test_each_change_changes_the_features_and_none_moves_them():
     sound, _ = small_utterance(3)
     before = mfcc(sound, RATE)
@@ -76,9 +169,10 @@ def test_each_change_changes_the_features_and_none_moves_them():
 
 def test_the_epoch_decides_what_is_drawn(standardized):
     side, sounds = opened(LIVELY)
+    material = Material(Joins(side.store, side.entries), sounds)
     augment, n = params.load().recipe.augment, len(side.entries)
     one, same, other = (
-        Variation(augment, n, np.random.default_rng(seed), sounds).apply(0, *side.read(0))[0]
+        Variation(augment, n, np.random.default_rng(seed), material).apply(0, *side.read(0))[0]
         for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(one, same)

@@ -72,3 +72,10 @@ def test_uneven_time_stamps_are_not_written(tmp_path):
     tracks = Tracks(np.array([0, 0.01, 0.03]), np.zeros((3, 1)), ("a",))
     with pytest.raises(ValueError, match="evenly spaced"):
         ssff.write(tmp_path / "a.ssff", tracks)
+
+
+def test_a_rate_is_written_without_the_rounding_of_time_stamps(tmp_path):
+    for frames in (137, 2365):
+        tracks = Tracks(np.arange(frames) / 100 + 0.29, np.zeros((frames, 1)), ("a",))
+        ssff.write(tmp_path / "a.ssff", tracks)
+        assert b"\nRecord_Freq 100.0\n" in (tmp_path / "a.ssff").read_bytes()
