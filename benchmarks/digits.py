@@ -7,6 +7,7 @@ bidirectional tutorial want every 10 steps. The best of several rounds counts.
 
 from __future__ import annotations
 
+import logging
 import time
 from functools import partial
 from pathlib import Path
@@ -82,6 +83,7 @@ def main() -> None:
     given = parser.parse_args()
     data = mnist.load(given.mnist)
     device.choose("cpu")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several models are built on purpose
     say("ms of a step             this engine  Keras, graph  Keras, XLA   ratio  Keras, reading")
     for name, contestant in NETWORKS.items():
         ours, graph, xla, reading = race(data, *contestant, given.rounds).values()

@@ -83,7 +83,7 @@ def side_of(store: Store, side: str) -> Iterator[tuple[Array, Array]]:
 def floor(store: Store, settings: params.Evaluate, restandardize: bool) -> Callable[[Array], Array]:
     """Return ridge regression from inputs [T, features] to tracks [T, D], in z.
 
-    Its tracks are restandardised where the network's are, by what is best for it.
+    Where the network's tracks are restandardised, so are these if it lowers their error.
     """
     linear = ridge.fit(side_of(store, protocols.TRAIN), settings.context, settings.ridge)
 
@@ -93,7 +93,7 @@ def floor(store: Store, settings: params.Evaluate, restandardize: bool) -> Calla
     if not restandardize:
         return predict
     pairs = [(predict(x), y) for x, y in side_of(store, protocols.VALIDATION)]
-    level = restandardization.fit(pairs)
+    level, _ = restandardization.choose("auto", store.about["mode"], pairs)
     return lambda inputs: level.apply(predict(inputs))
 
 
@@ -166,8 +166,9 @@ def protocol(store: Store, settings: params.Params, predictions: Predictions) ->
         else "all frames count, silence too",
         "split": f"{settings.standardize.protocol}, seed {settings.standardize.seed}",
         "standardisation": f"z-scores per {settings.standardize.mode}"
-        + "; predicted tracks, those of ridge too, are brought back to mean 0 and a deviation"
-        " chosen on the validation side in every utterance" * bool(model.restandardization),
+        + "; predicted tracks are brought back to mean 0 and a deviation chosen on the"
+        " validation side in every utterance, those of ridge too if that lowers their error there"
+        * bool(model.restandardization),
         "millimetres": "predicted z-scores times the deviation plus the mean of the measured"
         f" {settings.standardize.mode}, which a true prediction does not know",
         "recipe": settings.train.recipe,

@@ -1,5 +1,6 @@
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from sklearn.metrics import mean_squared_error, root_mean_squared_error
 
 from features.context import stack_frames
 from pipeline import Predictor, evaluate, palates, scores, standardize, tables
+from pipeline.restandardization import Restandardization
 from pipeline.smoothing import Smoothing
 from pipeline.storage import Store, StoreWriter
 from tests.pipeline.conftest import change
@@ -29,7 +31,8 @@ def echo(monkeypatch):
         return ((k, x[:, :4]) for k, x in enumerate(inputs))
 
     monkeypatch.setattr(evaluate, "predict", predict)
-    monkeypatch.setattr(evaluate, "how_smoothed", Smoothing)
+    plain = SimpleNamespace(smoothing=Smoothing(), restandardization=Restandardization())
+    monkeypatch.setattr(evaluate, "about_model", lambda: plain)
 
 
 def rows(name):
@@ -71,7 +74,7 @@ def test_a_network_on_stacked_frames_is_scored_as_it_predicts(standardized, stag
     store = Store(standardize.FOLDER, "standardize")
     inputs = [store.frames(entry, "inputs") for entry in store.entries[:3]]
     found = dict(evaluate.predict(inputs))
-    for k, tracks in enumerate(Predictor.load().run(inputs)):
+    for k, tracks in enumerate(Predictor.load().run_parts(inputs)):
         np.testing.assert_allclose(found[k], tracks, rtol=0, atol=1e-5)
 
 

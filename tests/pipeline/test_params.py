@@ -22,7 +22,7 @@ def test_the_shipped_file_is_accepted():
         ("utterances: 200", "utterances: many", "corpus.synthesis.utterances", "`int`, got `str`"),
         ("cutoff_hz: 20", "cutoff_hz: 60", "extract.cutoff_hz", "< 50"),
         ("recipe: default", "recipe: mine", "train.recipe", "mine"),
-        ("loss: mse ", "loss: gauss ", "recipes.default.loss", "gauss"),
+        ("loss: mse+pearson", "loss: gauss", "recipes.default.loss", "gauss"),
         ("weights: {}", "weights: {TT: -1}", "recipes.default.track_weights[...]", ">= 0"),
         ("ensemble: 1", "ensemble: 0", "train.ensemble", ">= 1"),
         ("test: 0.15", "test: 0.95", "standardize.test", "nothing to train on"),

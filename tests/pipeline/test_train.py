@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -154,8 +155,7 @@ def test_the_model_tells_what_it_predicts_and_how_well(standardized, stage):
 def test_the_loss_is_the_mean_over_valid_frames_whatever_the_batching(
     standardized, stage, batching
 ):
-    still = dict.fromkeys(("noise", "stretches", "frames", "bands", "width", "rate"), 0)
-    still["sound"] = None
+    still = msgspec.to_builtins(params.load().recipes["tutorial"].augment)
     change(
         standardized / "params.yaml",
         recipes__default__batching=batching,
@@ -190,9 +190,10 @@ def test_a_loss_that_is_not_finite_names_the_utterances(standardized, stage):
 
     index["shards"][0]["targets"]["sha256"] = checksum(shard)
     (train.standardize.FOLDER / "index.json").write_text(json.dumps(index))
+    change(standardized / "params.yaml", recipes__default__augment__join=0)
     outcome = stage("train")
     assert outcome.status == 1
-    assert "the loss became inf on the batch of u" in outcome.err
+    assert re.search("the loss became (inf|nan) on the batch of u", outcome.err)
     assert "lower learning_rate\n" in outcome.err  # no epoch had ended
     assert not train.FOLDER.exists()
 
@@ -236,7 +237,7 @@ def test_an_ensemble_is_its_members_averaged(standardized, stage):
 
     sound = np.random.default_rng(1).normal(size=16_000)
     average, *each = (
-        predictor.run([predictor.features(sound, 16_000)])[0]
+        predictor.run_parts([predictor.features(sound, 16_000)])[0]
         for predictor in (Predictor.load("trained"), *(row[2] for row in single))
     )
     np.testing.assert_allclose(average, np.mean(each, axis=0), atol=1e-6)
@@ -338,6 +339,7 @@ def test_two_devices_give_the_learning_curve_of_one(standardized, backend):
     pytest.importorskip(backend)
     change(
         standardized / "params.yaml",
+        recipes__default__batching="pack",  # few shapes: JAX compiles for each
         recipes__default__batch_size=5,  # which two do not divide
         recipes__default__clip_norm=0.05,  # below every gradient's
         recipes__default__dropout=0.0,
