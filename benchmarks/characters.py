@@ -12,8 +12,8 @@ from pathlib import Path
 
 from examples import arguments, characters, pictures
 from examples.results import Check
-from pipeline import device
 from pipeline.console import run, say
+from pipeline.training import device
 
 
 def race(codes: characters.Codes, seed: int, updates: int) -> dict[str, list[Check]]:

@@ -22,8 +22,8 @@ from examples import (
     mnist_rows,
     mnist_stacked,
 )
-from pipeline import device
 from pipeline.console import progress, run, say
+from pipeline.training import device
 
 NETWORKS: dict[str, tuple[classifier.Network, int, bool]] = {  # batch; whether XLA is for ours
     "one layer, dynamic loop": (partial(mnist_rows.network, loop="dynamic"), 128, True),

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from examples import arguments
-from pipeline import device
 from pipeline.console import progress, run, say
+from pipeline.training import device
 
 if TYPE_CHECKING:
     import keras

@@ -25,9 +25,10 @@ import numpy as np
 
 from features.frames import FRAME_RATE
 from models import batching
-from pipeline import extract, fitting, protocols, standardize
+from pipeline import extract, protocols, standardize
 from pipeline.console import progress, say
 from pipeline.storage import Store, StoreWriter
+from pipeline.training import fitting
 
 ROOT = Path(__file__).resolve().parents[1]
 

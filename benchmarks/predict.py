@@ -32,9 +32,10 @@ from onnx import numpy_helper
 from benchmarks.recurrent import ROOT, machine
 from features.frames import FRAME_RATE
 from features.mfcc import SAMPLE_RATE, WIDTH, mfcc
-from pipeline import long_sound, onnx_graph, predictor
 from pipeline.formats import audio
-from pipeline.predictor import Predictor
+from pipeline.prediction import long_sound, predictor
+from pipeline.prediction.predictor import Predictor
+from pipeline.training import onnx_graph
 
 RESULTS = ROOT / "benchmarks" / "results" / "predict.json"
 TARGETS = {
@@ -51,7 +52,7 @@ import numpy as np
 from features.mfcc import mfcc
 from features.standardization import Standardizer
 from models import regressor
-from pipeline import predictor
+from pipeline.prediction import predictor
 from pipeline.formats import audio, track_csv
 from pipeline.utterance import Tracks
 sound, out, trained = map(Path, sys.argv[1:])

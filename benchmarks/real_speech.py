@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from features import articulation, metrics
 from features.frames import HOP_S
-from pipeline import Predictor, corpora, params, predictor
+from pipeline import Predictor, corpora, params
 from pipeline.plots import style
+from pipeline.prediction import predictor
 from pipeline.utterance import Utterance
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

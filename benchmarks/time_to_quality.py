@@ -22,11 +22,12 @@ import numpy as np
 from benchmarks.contestants import Shape
 from benchmarks.recurrent import ROOT, machine
 from models import batching
-from pipeline import device, fitting, params, protocols, standardize
+from pipeline import params, protocols, standardize
 from pipeline.console import progress, run, say
-from pipeline.fitting import Side, Task
 from pipeline.storage import Store, write_json
-from pipeline.variation import Material, Variation
+from pipeline.training import device, fitting
+from pipeline.training.fitting import Side, Task
+from pipeline.training.variation import Material, Variation
 
 RESULTS = ROOT / "benchmarks" / "results" / "time_to_quality.json"
 QUALITY = 0.454

@@ -22,16 +22,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import metrics
-from pipeline import Predictor, apart, corpus, evaluate, extract, onnx_graph, standardize, tables
+from pipeline import Predictor, apart, corpus, evaluate, extract, standardize
 from pipeline import train as train_stage
-from pipeline.calibration import DEVIATION
 from pipeline.console import say
-from pipeline.predictor import read_about
+from pipeline.evaluation import tables
+from pipeline.evaluation.calibration import DEVIATION
+from pipeline.evaluation.scores import FIGURES, SEED, Predictions, Scored
+from pipeline.prediction.predictor import read_about
 from pipeline.protocols import VALIDATION
-from pipeline.restandardization import Restandardization
-from pipeline.scores import FIGURES, SEED, Predictions, Scored
-from pipeline.smoothing import Smoothing
 from pipeline.storage import Store, discard, read_json, write_json, write_text
+from pipeline.training import onnx_graph
+from pipeline.training.restandardization import Restandardization
+from pipeline.training.smoothing import Smoothing
 
 OUTPUTS = {
     "corpus": corpus.FOLDER,

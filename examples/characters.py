@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from examples import arguments, pictures
 from examples.results import Check
-from pipeline import device
 from pipeline.console import InputError, UsageError, progress, run, say
+from pipeline.training import device
 
 if TYPE_CHECKING:
     import keras

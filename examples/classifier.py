@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from examples import arguments, mnist, pictures
 from examples.early_stopping import EarlyStopping
 from examples.results import Run
-from pipeline import device, workers
+from pipeline import workers
 from pipeline.console import progress, say
+from pipeline.training import device
 
 if TYPE_CHECKING:
     import keras

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from examples import arguments
-from pipeline import device
 from pipeline.console import run, say
+from pipeline.training import device
 
 Values = dict[str, NDArray[np.float32]]
 

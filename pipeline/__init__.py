@@ -1,13 +1,14 @@
-"""The stages, one file each: corpus, extract, standardize, train, evaluate, plot, and predict.
+"""The stages, one file each: corpus, extract, standardize, train, evaluate, plot, report; predict.
 
 The only package that knows the disk and the command line. ``dvc.yaml`` is its table of contents.
-`Predictor` is the trained model as a library.
+What a stage needs lies in a folder beside it: ``corpora`` and ``formats``, ``training``,
+``evaluation``, ``plots``, ``prediction``. `Predictor` is the trained model as a library.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.predictor import Predictor
+    from pipeline.prediction.predictor import Predictor
 
 __all__ = ["Predictor"]
 
@@ -15,7 +16,7 @@ __all__ = ["Predictor"]
 def __getattr__(name: str) -> Any:
     """Import the library on first use: the stages do not need it."""
     if name == "Predictor":
-        from pipeline.predictor import Predictor
+        from pipeline.prediction.predictor import Predictor
 
         return Predictor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pipeline import summary, tables
+from pipeline import summary
 from pipeline.console import InputError, run, say, stage_parser
+from pipeline.evaluation import tables
 from pipeline.plot import QUANTITIES
 from pipeline.plots import curves, style
 

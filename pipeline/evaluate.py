@@ -17,22 +17,13 @@ from numpy.typing import NDArray
 from features import metrics, ridge
 from features.context import stack_frames
 from features.frames import FRAME_RATE
-from pipeline import (
-    calibration,
-    device,
-    extract,
-    palates,
-    params,
-    predictor,
-    protocols,
-    restandardization,
-    standardize,
-    tables,
-    train,
-)
+from pipeline import extract, palates, params, protocols, standardize, train
 from pipeline.console import InputError, progress, run, say, stage_parser
-from pipeline.scores import FIGURES, Predictions, Scored, over_frames
+from pipeline.evaluation import calibration, tables
+from pipeline.evaluation.scores import FIGURES, Predictions, Scored, over_frames
+from pipeline.prediction import predictor
 from pipeline.storage import Store, StoreWriter, write_json, write_text
+from pipeline.training import device, restandardization
 
 PREDICTIONS = Path("data/predictions")
 METRICS = Path("reports/metrics.json")

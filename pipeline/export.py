@@ -19,10 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import device, onnx_graph, predictor
 from pipeline.console import UsageError, run, say, stage_parser
-from pipeline.onnx_graph import Network
+from pipeline.prediction import predictor
 from pipeline.storage import atomic_path
+from pipeline.training import device, onnx_graph
+from pipeline.training.onnx_graph import Network
 
 if TYPE_CHECKING:
     import keras

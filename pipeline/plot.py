@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipeline import browser, evaluate, palates, params, tables, train
+from pipeline import browser, evaluate, palates, params, train
 from pipeline.console import UsageError, progress, run, say, stage_parser
+from pipeline.evaluation import tables
+from pipeline.evaluation.scores import Predictions, sensor_of
 from pipeline.formats import audio
 from pipeline.plots import articulators, calibration, curves, errors, style
 from pipeline.plots import scene as scenes
 from pipeline.plots.scene import Scene
-from pipeline.scores import Predictions, sensor_of
 from pipeline.storage import Entry, Store, write_text
 from pipeline.utterance import Label, Tracks
 

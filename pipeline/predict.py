@@ -25,10 +25,11 @@ from tqdm import tqdm
 from features.frames import FRAME_RATE
 from features.mfcc import SAMPLE_RATE
 from models.batching import by_length
-from pipeline import live, outputs, predictor, recordings, workers
-from pipeline.batch import Job, Result, Settings, predict_batch
+from pipeline import workers
 from pipeline.console import InputError, UsageError, progress, run, say, stage_parser, warn
 from pipeline.formats import audio
+from pipeline.prediction import live, outputs, predictor, recordings
+from pipeline.prediction.batch import Job, Result, Settings, predict_batch
 
 BATCH_FRAMES = 8_000  # of one batch, padding and all: what it makes of them stays in the cache
 MM = "mm by the average mean and range of the training speakers"

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline import browser, evaluate, palates, params, plot, tables
+from pipeline import browser, evaluate, palates, params, plot
 from pipeline.console import progress, run, say, stage_parser
-from pipeline.scores import Predictions
+from pipeline.evaluation import tables
+from pipeline.evaluation.scores import Predictions
 from pipeline.storage import Store, read_json, write_text
 
 PAGE = Path("reports/index.html")

@@ -19,22 +19,15 @@ import msgspec
 import numpy as np
 
 from models import batching
-from pipeline import (
-    device,
-    fitting,
-    params,
-    protocols,
-    restandardization,
-    smoothing,
-    standardize,
-)
+from pipeline import params, protocols, standardize
 from pipeline.console import InputError, run, say, stage_parser
-from pipeline.fitting import HISTORY, Row, Side, Task, Trained
-from pipeline.monitor import monitor
-from pipeline.onnx_graph import to_onnx
-from pipeline.restandardization import Restandardization
 from pipeline.storage import Store, atomic_path, checksum, discard, write_json
-from pipeline.variation import Material
+from pipeline.training import device, fitting, restandardization, smoothing
+from pipeline.training.fitting import HISTORY, Row, Side, Task, Trained
+from pipeline.training.monitor import monitor
+from pipeline.training.onnx_graph import to_onnx
+from pipeline.training.restandardization import Restandardization
+from pipeline.training.variation import Material
 
 if TYPE_CHECKING:
     from models.regressor import Ensemble, Regressor

@@ -15,7 +15,8 @@ def calibration(rows: Sequence[Mapping[str, float]]) -> Figure:
     Parameters
     ----------
     rows : sequence of mapping
-        From `pipeline.calibration.table`: ``nominal``, ``observed``, and a column per track.
+        From `pipeline.evaluation.calibration.table`: ``nominal``, ``observed``, and a column per
+        track.
 
     Returns
     -------

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from features import metrics
+from pipeline.evaluation.scores import correlation
 from pipeline.plots import articulators, midsagittal
 from pipeline.plots.timeline import timeline
 from pipeline.plots.velocity import velocity
-from pipeline.scores import correlation
 from pipeline.utterance import Label, Tracks
 
 FAST = (("TT", "T1"), ("TD", "T3", "TB", "TR"), ("LL",))  # names of the same articulator

@@ -9,10 +9,11 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_squared_error, root_mean_squared_error
 
 from features.context import stack_frames
-from pipeline import Predictor, evaluate, palates, scores, standardize, tables
-from pipeline.restandardization import Restandardization
-from pipeline.smoothing import Smoothing
+from pipeline import Predictor, evaluate, palates, standardize
+from pipeline.evaluation import scores, tables
 from pipeline.storage import Store, StoreWriter
+from pipeline.training.restandardization import Restandardization
+from pipeline.training.smoothing import Smoothing
 from tests.pipeline.conftest import change
 
 

@@ -9,8 +9,9 @@ import warnings
 import numpy as np
 import pytest
 
-from pipeline import Predictor, export, predictor
+from pipeline import Predictor, export
 from pipeline.console import UsageError
+from pipeline.prediction import predictor
 from tests.pipeline import small_model
 
 ONE_WAY = {"bidirectional": False}

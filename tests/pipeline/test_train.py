@@ -10,10 +10,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipeline import calibration, fitting, monitor, params, tables, train
+from pipeline import params, train
 from pipeline.console import InputError
-from pipeline.predictor import Predictor
+from pipeline.evaluation import calibration, tables
+from pipeline.prediction.predictor import Predictor
 from pipeline.storage import Store
+from pipeline.training import fitting, monitor
 from tests.conftest import ROOT
 from tests.pipeline.conftest import change
 

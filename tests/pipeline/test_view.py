@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import browser, tables, view
+from pipeline import browser, view
+from pipeline.evaluation import tables
 from pipeline.formats import track_csv
 from pipeline.plots.timeline import label_rows
 from pipeline.utterance import Label

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from features.mfcc import mfcc
-from pipeline import Predictor, predictor
+from pipeline import Predictor
 from pipeline.console import InputError
+from pipeline.prediction import predictor
 from tests.conftest import ROOT
 from tests.pipeline import small_model
 

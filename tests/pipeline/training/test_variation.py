@@ -4,10 +4,11 @@ import pytest
 
 from features.mfcc import mfcc
 from features.standardization import Standardizer
-from pipeline import extract, fitting, params, standardize
+from pipeline import extract, params, standardize
 from pipeline.console import InputError
 from pipeline.storage import Store
-from pipeline.variation import Joins, Material, Sounds, Variation, vary
+from pipeline.training import fitting
+from pipeline.training.variation import Joins, Material, Sounds, Variation, vary
 from tests.pipeline.conftest import RATE, change, small_utterance
 
 STILL = params.Sound(

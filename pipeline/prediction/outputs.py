@@ -17,7 +17,7 @@ import numpy as np
 from features.frames import FRAME_RATE
 from pipeline.console import InputError, UsageError
 from pipeline.formats import track_csv
-from pipeline.recordings import OWN_SOUND
+from pipeline.prediction.recordings import OWN_SOUND
 from pipeline.storage import atomic_path, write_json
 from pipeline.utterance import Tracks
 
@@ -60,8 +60,8 @@ def write_est(path: Path, tracks: Tracks, about: About) -> None:
 
 def write_ssff(path: Path, tracks: Tracks, about: About) -> None:
     """Write a track of the EMU system, and beside it what EMU-webApp draws it by."""
-    from pipeline import emu
     from pipeline.formats import ssff
+    from pipeline.prediction import emu
 
     ssff.write(path, tracks)
     emu.write_config(path.parent, tracks.channels, path.suffix)
@@ -96,8 +96,8 @@ def write_sound(path: Path, tracks: Tracks, about: About) -> None:
 
 def write_textgrid(path: Path, tracks: Tracks, about: About) -> None:
     """Write the movements of each sensor as a tier of intervals."""
-    from pipeline import landmarks
     from pipeline.formats import textgrid
+    from pipeline.prediction import landmarks
 
     textgrid.write(path, landmarks.tiers(tracks), float(tracks.time[-1]))
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from features.mfcc import WIDTH, mfcc_blocks
 from features.standardization import Standardizer
-from pipeline.predictor import Predictor
-from pipeline.smoothing import in_pieces
+from pipeline.prediction.predictor import Predictor
+from pipeline.training.smoothing import in_pieces
 
 WINDOW = 3000  # frames of which a window is believed
 CONTEXT = 500  # frames before and after them that it hears as well

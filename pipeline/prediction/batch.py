@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from features.frames import HOP_S
 from features.mfcc import SAMPLE_RATE
-from pipeline import long_sound, outputs, predictor
 from pipeline.console import InputError
 from pipeline.formats import audio, track_csv
 from pipeline.formats.audio import Header
-from pipeline.predictor import Predictor
+from pipeline.prediction import long_sound, outputs, predictor
+from pipeline.prediction.predictor import Predictor
 from pipeline.storage import atomic_path, checksum
 from pipeline.utterance import Tracks
 

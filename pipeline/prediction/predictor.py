@@ -23,10 +23,10 @@ from features.context import stack_frames
 from features.frames import frame_times
 from features.mfcc import WIDTH, mfcc
 from features.standardization import Standardizer
-from pipeline import onnx_graph
 from pipeline.console import InputError
-from pipeline.restandardization import Restandardization
-from pipeline.smoothing import Smoothing
+from pipeline.training import onnx_graph
+from pipeline.training.restandardization import Restandardization
+from pipeline.training.smoothing import Smoothing
 from pipeline.utterance import Tracks
 
 FOLDER = Path("trained")

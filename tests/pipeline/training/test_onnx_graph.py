@@ -3,8 +3,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from pipeline import onnx_graph
 from pipeline.console import InputError
+from pipeline.training import onnx_graph
 
 FEATURES, OUTPUTS, LENGTHS = 5, 3, np.array([17, 9, 1], np.int32)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from features import calibration
-from pipeline.scores import Predictions
+from pipeline.evaluation.scores import Predictions
 
 NOMINAL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 DEVIATION = "deviation"  # a column of data/predictions, where the network predicts variances

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from features.articulation import low_pass
 from features.deltas import with_deltas
-from pipeline import Predictor, live, long_sound, smoothing
+from pipeline import Predictor
 from pipeline.console import InputError, UsageError
 from pipeline.formats import audio, track_csv
-from pipeline.predictor import read_about
-from pipeline.smoothing import Smoothing
+from pipeline.prediction import live, long_sound
+from pipeline.prediction.predictor import read_about
+from pipeline.training import smoothing
+from pipeline.training.smoothing import Smoothing
 from tests.pipeline import small_model
 from tests.pipeline.conftest import change
 
@@ -163,7 +165,8 @@ def test_training_chooses_and_evaluation_shows_what_each_earns(project, stage):
     change(project / "params.yaml", layouts={"four": layout}, recipes__default__epochs=2)
     for name in ("corpus", "extract", "standardize", "train", "evaluate"):
         assert stage(name).status == 0
-    from pipeline import evaluate, tables
+    from pipeline import evaluate
+    from pipeline.evaluation import tables
     from pipeline.storage import Store
 
     about = read_about(project / "trained" / "model.json")

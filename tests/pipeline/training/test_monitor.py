@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import monitor
+from pipeline.training import monitor
 
 ROWS = [{"epoch": k, "validation_z_mse": 1 / k, "seconds": 2.0} for k in (1, 2, 3)]
 

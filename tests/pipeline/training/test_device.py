@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline import device
 from pipeline.console import UsageError
+from pipeline.training import device
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 import scipy.io
 import soundfile
 
-from pipeline import emu, landmarks, outputs
 from pipeline.console import InputError, UsageError
 from pipeline.formats import est_track, ssff, textgrid, track_csv
+from pipeline.prediction import emu, landmarks, outputs
 from pipeline.utterance import Tracks
 
 CHANNELS = ("TT_x", "TT_y", "TB_x", "TB_y", "TD_x", "TD_y", "UL_x", "UL_y", "LL_x", "LL_y", "VL_y")

@@ -1,8 +1,8 @@
 import pytest
 
-from pipeline import recordings
 from pipeline.console import InputError, UsageError
-from pipeline.recordings import Recording
+from pipeline.prediction import recordings
+from pipeline.prediction.recordings import Recording
 
 
 def touch(folder, *names):

@@ -21,8 +21,7 @@ from features import tract_variables as variables
 from features.frames import HOP_S
 from features.phones import CLASSES, phone_classes
 from pipeline.console import InputError
-from pipeline.predictor import About
-from pipeline.scores import (
+from pipeline.evaluation.scores import (
     FIGURES,
     MAX_LAG,
     SEED,
@@ -32,8 +31,9 @@ from pipeline.scores import (
     over_frames,
     sensor_of,
 )
-from pipeline.smoothing import Smoothing, candidates
+from pipeline.prediction.predictor import About
 from pipeline.storage import Entry
+from pipeline.training.smoothing import Smoothing, candidates
 
 FOLDER = Path("reports/tables")
 NAMES = {

@@ -11,9 +11,9 @@ import types
 import numpy as np
 import pytest
 
-from pipeline import live
 from pipeline.console import UsageError
 from pipeline.formats import audio
+from pipeline.prediction import live
 from tests.conftest import ROOT
 from tests.pipeline import small_model
 from tests.pipeline.conftest import small_utterance

@@ -9,8 +9,9 @@ import textwrap
 import numpy as np
 import pytest
 
-from pipeline import Predictor, long_sound
+from pipeline import Predictor
 from pipeline.formats import audio, track_csv
+from pipeline.prediction import long_sound
 from tests.conftest import ROOT
 from tests.pipeline import small_model
 
@@ -75,7 +76,7 @@ def test_overlapping_windows_give_the_whole_to_a_thousandth_of_a_deviation(
 def test_windows_that_do_not_meet_are_said_to(folders, sound, monkeypatch, tmp_path, stage):
     audio.write(tmp_path / "a.wav", sound, RATE)
     command = ["predict", str(tmp_path / "a.wav"), "--model", str(folders / "both_ways")]
-    monkeypatch.setattr("pipeline.batch.LONG_S", 10)
+    monkeypatch.setattr("pipeline.prediction.batch.LONG_S", 10)
     monkeypatch.setattr(long_sound, "WINDOW", 300)
     assert "differ" not in stage(*command).out
     monkeypatch.setattr(long_sound, "CONTEXT", 1)
@@ -93,7 +94,7 @@ def test_the_command_predicts_a_long_file_piece_by_piece(
     audio.write(tmp_path / "a.wav", sound, RATE)
     arguments = ["predict", "a.wav", "--model", str(folders / name), "--no-plot"]
     assert stage(*arguments, "--output", "whole.csv").status == 0
-    monkeypatch.setattr("pipeline.batch.LONG_S", 10)
+    monkeypatch.setattr("pipeline.prediction.batch.LONG_S", 10)
     monkeypatch.setattr(long_sound, "WINDOW", 700)
     outcome = stage(*arguments[:-1], "--output", "out", "--format", form)
     assert outcome.status == 0
@@ -112,7 +113,7 @@ def test_the_command_predicts_a_long_file_piece_by_piece(
 
 def test_silence_is_refused_at_the_end_and_leaves_nothing(folders, stage, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("pipeline.batch.LONG_S", 1)
+    monkeypatch.setattr("pipeline.prediction.batch.LONG_S", 1)
     audio.write(tmp_path / "a.wav", np.zeros(5 * RATE), RATE)
     outcome = stage("predict", "a.wav", "--model", str(folders / "both_ways"))
     assert outcome.status == 1
@@ -125,7 +126,8 @@ def test_memory_does_not_grow_with_the_sound(folders, tmp_path):
     code = textwrap.dedent(f"""
         import resource, sys
         import numpy as np
-        from pipeline import Predictor, long_sound
+        from pipeline import Predictor
+        from pipeline.prediction import long_sound
         from pipeline.formats import track_csv
         from pathlib import Path
         predict = Predictor.load({str(folders / "both_ways")!r}, threads=1)

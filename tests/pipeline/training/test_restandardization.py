@@ -8,11 +8,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline import Predictor, live, long_sound, restandardization
+from pipeline import Predictor
 from pipeline.console import InputError, UsageError
 from pipeline.formats import audio, track_csv
-from pipeline.predictor import read_about
-from pipeline.restandardization import Restandardization
+from pipeline.prediction import live, long_sound
+from pipeline.prediction.predictor import read_about
+from pipeline.training import restandardization
+from pipeline.training.restandardization import Restandardization
 from tests.pipeline import small_model
 from tests.pipeline.conftest import change
 

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from features.context import stack_frames
 from models import batching
-from pipeline import checkpoint, params
-from pipeline.checkpoint import Weights
+from pipeline import params
 from pipeline.console import InputError, progress, say
 from pipeline.storage import Array, Entry, Store
-from pipeline.variation import STORED, Material, Variation
+from pipeline.training import checkpoint
+from pipeline.training.checkpoint import Weights
+from pipeline.training.variation import STORED, Material, Variation
 
 if TYPE_CHECKING:
     import keras

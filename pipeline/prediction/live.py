@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from features.deltas import WINDOW
 from features.frames import FRAME_RATE
 from features.mfcc import FRAME, SAMPLE_RATE, mfcc_blocks
-from pipeline import long_sound
 from pipeline.console import InputError, UsageError
 from pipeline.formats import track_csv
-from pipeline.predictor import Predictor
+from pipeline.prediction import long_sound
+from pipeline.prediction.predictor import Predictor
 
 FULL_SCALE = 32768  # of 16-bit samples
 CONTEXT = 2 * WINDOW  # frames after its own that a frame's delta-delta sees

@@ -1,0 +1,1 @@
+"""What predictions are worth: scores, their tables, and what predicted variances say."""
