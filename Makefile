@@ -11,10 +11,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-# the MNIST tutorials, the longest first
-DIGITS := mnist_stacked mnist_bidirectional mnist_rows
-
-.PHONY: repro test bench compare real tutorials $(DIGITS) lock debian
+.PHONY: repro test bench compare real tutorials lock debian
 
 repro: .venv/run
 	@dvc repro
@@ -42,13 +39,10 @@ real: .venv/run
 # Trainings side by side, a core each; what is timed against others has the machine to itself.
 tutorials: .venv/run
 	@python -m examples.lstm_step_by_step
-	@$(MAKE) --no-print-directory --jobs=$$(nproc) --output-sync $(DIGITS)
+	@python -m examples.digits
 	@python -m examples.characters
 	@python -m benchmarks.characters
 	@python -m benchmarks.digits
-
-$(DIGITS):
-	@python -m examples.$@ --jobs 1
 
 # Peers and browsers that tests use where they are; the tests that need one skip without it.
 DEBIAN := chromium chromium-driver ffmpeg pocketsphinx-testdata speech-tools

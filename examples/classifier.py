@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,14 +166,11 @@ def train_alone(task: Task, folder: Path, seed: int, limit: int | None, line: in
     return train(task, mnist.load(folder), seed, limit, line)[0]
 
 
-def options(name: str, description: str | None, epochs: int) -> arguments.Parser:
-    """Return the command line that the MNIST tutorials share."""
+def options(name: str, description: str | None) -> arguments.Parser:
+    """Return the command line of all commands that train MNIST tutorials."""
     parser = arguments.parser(name, description)
     parser.add_argument(
         "--seeds", type=arguments.positive, default=1, help="train so often, seed by seed"
-    )
-    parser.add_argument(
-        "--epochs", type=arguments.positive, default=epochs, help=f"at most (default {epochs})"
     )
     parser.add_argument("--steps", type=arguments.positive, help="stop after so many, to try it")
     parser.add_argument(
@@ -189,13 +186,27 @@ def options(name: str, description: str | None, epochs: int) -> arguments.Parser
         default=len(os.sched_getaffinity(0)),
         help="trainings at once, one core each (default: one per core)",
     )
+    return parser
+
+
+def options_of_one(name: str, description: str | None, epochs: int) -> arguments.Parser:
+    """Return the command line of a single tutorial."""
+    parser = options(name, description)
+    parser.add_argument(
+        "--epochs", type=arguments.positive, default=epochs, help=f"at most (default {epochs})"
+    )
     parser.add_argument(
         "--picture",
         type=Path,
-        default=arguments.OUTPUT / f"{name}.png",
+        default=picture(name),
         help="where to draw (default %(default)s)",
     )
     return parser
+
+
+def picture(name: str) -> Path:
+    """Return where a tutorial is drawn, unless told otherwise."""
+    return arguments.OUTPUT / f"{name}.png"
 
 
 def summary(task: Task, runs: Sequence[Run]) -> str:
@@ -211,19 +222,28 @@ def summary(task: Task, runs: Sequence[Run]) -> str:
     )
 
 
-def main(tasks: Sequence[Task], given: Namespace) -> None:
-    """Train every task with every seed, print a line for each task and draw them all."""
+def main(tutorials: Mapping[Path, Sequence[Task]], given: Namespace) -> None:
+    """Train every task of some tutorials with every seed; print a line for each and draw them.
+
+    Parameters
+    ----------
+    tutorials : mapping of Path to sequence of Task
+        By the picture of each, in the order of training.
+    given : Namespace
+        See `options`.
+    """
     mnist.load(given.mnist)  # what is wrong with the files is said before anything starts
+    tasks = [task for own in tutorials.values() for task in own]
     seeds = range(given.seed, given.seed + given.seeds)
     calls = [
         (task, given.mnist, seed, given.steps, k)
         for k, (task, seed) in enumerate(product(tasks, seeds))
     ]
-    done = list(workers.spread(train_alone, calls, given.jobs))
-    runs = {
-        task.name: done[k * given.seeds : (k + 1) * given.seeds] for k, task in enumerate(tasks)
-    }
+    done = workers.spread(train_alone, calls, given.jobs)
+    runs = {}
     for task in tasks:
+        runs[task.name] = list(islice(done, given.seeds))
         say(summary(task, runs[task.name]))
-    published = {task.name: task.published for task in tasks}
-    pictures.save(pictures.accuracy(runs, published), given.picture)
+    for path, own in tutorials.items():
+        published = {task.name: task.published for task in own}
+        pictures.save(pictures.accuracy({name: runs[name] for name in published}, published), path)

@@ -34,13 +34,19 @@ def network(layers: Any) -> keras.Model:
     )
 
 
+def tasks(epochs: int = EPOCHS) -> list[classifier.Task]:
+    """Return what is trained."""
+    return [
+        classifier.Task(
+            "2 x both directions", network, 100, epochs, published=0.9883, patience=2000
+        )
+    ]
+
+
 def main() -> None:
     """Train, test, draw."""
-    given = classifier.options("mnist_bidirectional", __doc__, EPOCHS).parse_args()
-    task = classifier.Task(
-        "2 x both directions", network, 100, given.epochs, published=0.9883, patience=2000
-    )
-    classifier.main([task], given)
+    given = classifier.options_of_one("mnist_bidirectional", __doc__, EPOCHS).parse_args()
+    classifier.main({given.picture: tasks(given.epochs)}, given)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ same function. Adam, batches of 128, 10 epochs. The tutorial reached 98.26 % of 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import keras
 
 EPOCHS = 10
+LOOPS = ("dynamic", "static")
 
 
 def network(layers: Any, *, loop: str) -> keras.Model:
@@ -32,26 +34,28 @@ def network(layers: Any, *, loop: str) -> keras.Model:
     )
 
 
+def tasks(epochs: int = EPOCHS, loops: Iterable[str] = LOOPS) -> list[classifier.Task]:
+    """Return what is trained."""
+    return [
+        classifier.Task(
+            f"{loop} loop",
+            partial(network, loop=loop),
+            128,
+            epochs,
+            published=0.9826,
+            xla=loop == "dynamic",
+        )
+        for loop in loops
+    ]
+
+
 def main() -> None:
     """Train, test, draw."""
-    parser = classifier.options("mnist_rows", __doc__, EPOCHS)
-    parser.add_argument("--loop", choices=["dynamic", "static"], help="only one of them")
+    parser = classifier.options_of_one("mnist_rows", __doc__, EPOCHS)
+    parser.add_argument("--loop", choices=LOOPS, help="only one of them")
     given = parser.parse_args()
-    loops = [given.loop] if given.loop else ["dynamic", "static"]
-    classifier.main(
-        [
-            classifier.Task(
-                f"{loop} loop",
-                partial(network, loop=loop),
-                128,
-                given.epochs,
-                published=0.9826,
-                xla=loop == "dynamic",
-            )
-            for loop in loops
-        ],
-        given,
-    )
+    loops = [given.loop] if given.loop else LOOPS
+    classifier.main({given.picture: tasks(given.epochs, loops)}, given)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ The tutorial reached 98.41 % (RNN), 98.81 % (LSTM) and 98.97 % (GRU) of the test
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -40,26 +41,28 @@ def network(layers: Any, *, cell: str) -> keras.Model:
     )
 
 
+def tasks(epochs: int = EPOCHS, cells: Iterable[str] = PUBLISHED) -> list[classifier.Task]:
+    """Return what is trained."""
+    return [
+        classifier.Task(
+            f"3 x {cell.upper()}",
+            partial(network, cell=cell),
+            100,
+            epochs,
+            PUBLISHED[cell],
+            patience=2000,
+        )
+        for cell in cells
+    ]
+
+
 def main() -> None:
     """Train, test, draw."""
-    parser = classifier.options("mnist_stacked", __doc__, EPOCHS)
+    parser = classifier.options_of_one("mnist_stacked", __doc__, EPOCHS)
     parser.add_argument("--cell", choices=list(PUBLISHED), help="only one of them")
     given = parser.parse_args()
-    cells = [given.cell] if given.cell else list(PUBLISHED)
-    classifier.main(
-        [
-            classifier.Task(
-                f"3 x {cell.upper()}",
-                partial(network, cell=cell),
-                100,
-                given.epochs,
-                PUBLISHED[cell],
-                patience=2000,
-            )
-            for cell in cells
-        ],
-        given,
-    )
+    cells = [given.cell] if given.cell else PUBLISHED
+    classifier.main({given.picture: tasks(given.epochs, cells)}, given)
 
 
 if __name__ == "__main__":

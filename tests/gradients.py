@@ -12,16 +12,20 @@ if keras.backend.backend() == "jax":
 def outputs_and_gradients(layer, x, upstream, *, compiled=None, **inputs):
     """Call a layer and differentiate the sum of its outputs times ``upstream``.
 
-    ``compiled`` is None to run eagerly, ``"graph"`` or ``"xla"``. Returns the outputs, then the
-    gradients by x, by ``initial_state`` where given, and by each weight.
+    ``compiled`` is None to run eagerly, ``"graph"`` or ``"xla"``; on JAX, which compiles eager
+    operations one by one, it is always XLA. Returns the outputs, then the gradients by x, by
+    ``initial_state`` where given, and by each weight.
     """
-    differentiate = _tensorflow if keras.backend.backend() == "tensorflow" else _jax
     state = [np.asarray(s) for s in inputs.pop("initial_state", ())]
 
     def call(x, *state):
         return keras.tree.flatten(layer(x, **inputs, **({"initial_state": state} if state else {})))
 
-    outputs, gradients = differentiate(layer, call, [np.asarray(x), *state], upstream, compiled)
+    arrays = [np.asarray(x), *state]
+    if keras.backend.backend() == "jax":
+        outputs, gradients = _jax(layer, call, arrays, upstream)
+    else:
+        outputs, gradients = _tensorflow(layer, call, arrays, upstream, compiled)
     return [np.asarray(a) for a in outputs], [np.asarray(a) for a in gradients]
 
 
@@ -44,7 +48,7 @@ def _tensorflow(layer, call, arrays, upstream, compiled):
     return run(*(tf.constant(a) for a in arrays))
 
 
-def _jax(layer, call, arrays, upstream, compiled):
+def _jax(layer, call, arrays, upstream):
     import jax
 
     def loss(arrays, weights):
@@ -53,9 +57,7 @@ def _jax(layer, call, arrays, upstream, compiled):
             outputs = call(*arrays)
         return sum((y * u).sum() for y, u in zip(outputs, upstream, strict=True)), outputs
 
-    run = jax.grad(loss, argnums=(0, 1), has_aux=True)
-    if compiled:
-        run = jax.jit(run)
+    run = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))
     gradients, outputs = run(arrays, [v.value for v in layer.trainable_variables])
     return outputs, [*gradients[0], *gradients[1]]
 

@@ -5,9 +5,10 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import digits
+from benchmarks import digits as race
 from examples import (
     classifier,
+    digits,
     mnist,
     mnist_bidirectional,
     mnist_rows,
@@ -86,24 +87,42 @@ def test_the_same_seed_gives_the_same_run(data):
     assert losses[0] != pytest.approx(losses[2], rel=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("module", "options"),
-    [(mnist_rows, ["--loop", "dynamic"]), (mnist_bidirectional, ["--seeds", "2", "--jobs", "1"])],
-)
-def test_a_tutorial_ends_in_one_line_and_a_picture(
-    module, options, data, tmp_path, monkeypatch, capsys
-):
+def test_a_tutorial_ends_in_one_line_and_a_picture(data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(mnist, "load", lambda folder: data)
     monkeypatch.setattr(os, "environ", dict(os.environ))  # it is told how many cores to take
     picture = tmp_path / "new" / "picture.png"
-    options = [*options, "--steps", "2", "--picture", str(picture)]
-    monkeypatch.setattr("sys.argv", [module.__name__, *options])
-    module.main()
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1
-    assert ": test " in lines[0]
-    assert ("mean of 2 seeds" in lines[0]) == ("--seeds" in options)
+    options = ["--loop", "dynamic", "--steps", "2", "--picture", str(picture)]
+    monkeypatch.setattr("sys.argv", ["mnist_rows", *options])
+    mnist_rows.main()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("dynamic loop: test ")
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_all_at_once_end_in_a_line_each_and_a_picture_for_each_tutorial(
+    data, tmp_path, monkeypatch, capsys
+):
+    def tasks(*names):
+        return lambda: [classifier.Task(name, small, 20, 10, published=0.9) for name in names]
+
+    monkeypatch.setattr(mnist, "load", lambda folder: data)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(digits, "LONGEST_FIRST", {"long": tasks("a", "b"), "short": tasks("c")})
+    monkeypatch.chdir(tmp_path)
+    options = ["--steps", "10", "--seeds", "2", "--jobs", "1"]
+    monkeypatch.setattr("sys.argv", ["digits", *options])
+    digits.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": test ")[0] for line in lines] == ["a", "b", "c"]
+    assert all("mean of 2 seeds" in line for line in lines)
+    drawn = {path.name: path.read_bytes() for path in tmp_path.glob("data/tutorials/*")}
+    assert drawn.keys() == {"long.png", "short.png"}
+    assert drawn["long.png"] != drawn["short.png"]
+
+
+def test_all_tutorials_on_digits_are_trained_at_once():
+    names = {task.name for tasks in digits.LONGEST_FIRST.values() for task in tasks()}
+    assert len(names) == len(race.NETWORKS) == 6
 
 
 def test_trainings_at_once_are_those_one_after_another(shared_data, tmp_path, monkeypatch, capsys):
@@ -120,13 +139,13 @@ def test_trainings_at_once_are_those_one_after_another(shared_data, tmp_path, mo
 
 
 def test_the_race_times_all_contestants(data):
-    best = digits.race(data, small, 20, xla=True, rounds=1, steps=10)
+    best = race.race(data, small, 20, xla=True, rounds=1, steps=10)
     assert best.keys() == {"this engine", "Keras, graph", "Keras, XLA", "reading"}
     assert 0 < min(best.values()) < max(best.values()) < np.inf
 
 
 def test_all_networks_of_the_tutorials_race():
-    assert {name.split(",")[0] for name in digits.NETWORKS} == {
+    assert {name.split(",")[0] for name in race.NETWORKS} == {
         "one layer",
         *(f"3 x {cell.upper()}" for cell in mnist_stacked.PUBLISHED),
         "2 x both directions",

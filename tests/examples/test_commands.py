@@ -6,6 +6,7 @@ from pipeline.console import UsageError
 
 COMMANDS = [
     "examples.lstm_step_by_step",
+    "examples.digits",
     "examples.mnist_rows",
     "examples.mnist_stacked",
     "examples.mnist_bidirectional",

@@ -8,6 +8,8 @@ from pathlib import Path
 import keras
 import pytest
 
+from tests import on_jax
+
 TESTS = Path(__file__).resolve().parents[1]
 
 
@@ -27,7 +29,7 @@ def test_on_jax(path, chosen):
     finished = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", str(TESTS / path), "-k", chosen],
         cwd=TESTS.parent,
-        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        env=os.environ | on_jax.ENVIRONMENT,
         capture_output=True,
         text=True,
     )

@@ -16,6 +16,7 @@ from pipeline.evaluation import calibration, tables
 from pipeline.prediction.predictor import Predictor
 from pipeline.storage import Store
 from pipeline.training import fitting, monitor
+from tests import on_jax
 from tests.conftest import ROOT
 from tests.pipeline.conftest import change
 
@@ -327,7 +328,8 @@ def test_without_tensorboard_the_extra_is_named(standardized, stage, monkeypatch
 
 
 def command_on(backend, devices, folder):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend}
+    chosen = on_jax.ENVIRONMENT if backend == "jax" else {"KERAS_BACKEND": backend}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **chosen}
     change(folder / "params.yaml", train__device="cpu", train__devices=devices)
     finished = subprocess.run(
         [sys.executable, "-m", "pipeline.train"], capture_output=True, text=True, env=environment
