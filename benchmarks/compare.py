@@ -20,7 +20,6 @@ from benchmarks import trials
 from benchmarks.recurrent import ROOT, machine
 from benchmarks.trials import Figure, Result, Results, Trial
 from pipeline.console import UsageError, run, say
-from pipeline.layouts import BUILT_IN
 from pipeline.plots import style
 from pipeline.storage import write_text
 
@@ -85,12 +84,8 @@ PLAIN = {
     "rate": 0,
     "sound": None,
 }
+FRONT = recipe(context=11, dense=[256, 256])
 PUBLISHED = recipe(context=11, dense=[300, 300], units=[300, 300])
-DELTAS = {
-    "layouts.deltas": {"channels": list(BUILT_IN["fleshpoints"].channels), "deltas": 2},
-    "extract.layout": "deltas",
-    "train.smoothing": "mlpg",
-}
 
 # the order is that of training: what tells most in the least time comes first
 ROWS: dict[str, Row] = {
@@ -101,6 +96,8 @@ ROWS: dict[str, Row] = {
     "raw": Row("default, neither smoothed nor restandardized", {}, seeds=3, source="raw"),
     "plain": Row("default without augmentation", recipe(augment=PLAIN), seeds=3),
     "unjoined": Row("default, utterances not joined", {"recipes.default.augment.join": 0}),
+    "no-deltas": Row("default, deltas not learned, no MLPG", recipe(deltas=0), seeds=3),
+    "front": Row("2 dense layers of 256 on 11 frames in front", FRONT),
     "mse": Row("default, squared error alone", recipe(loss="mse")),
     "one-layer": Row("1 bidirectional layer", recipe(units=[256])),
     "three-layers": Row("3 bidirectional layers", recipe(units=[256] * 3), seeds=3),
@@ -111,8 +108,6 @@ ROWS: dict[str, Row] = {
     "one-way-10": Row("1 direction, 10 frames late", one_way(10)),
     "published": Row("2 dense, 2 bidirectional layers of 300 on 11 frames", PUBLISHED),
     "pellets": Row("4 tongue pellets: other tracks (`pellets`)", {"extract.layout": "pellets"}),
-    "deltas": Row("tracks with 2 orders of delta, not smoothed", DELTAS, source="unsmoothed"),
-    "mlpg": Row("tracks with 2 orders of delta, MLPG", DELTAS),
     "tutorial": Row("the tutorial's: 1 LSTM of 1,024, 1 direction", {"train.recipe": "tutorial"}),
 }
 FLOORS = ("mean", "ridge")

@@ -49,6 +49,7 @@ TENSORFLOW = """
 import sys
 from pathlib import Path
 import numpy as np
+from features.context import stack_frames
 from features.mfcc import mfcc
 from features.standardization import Standardizer
 from models import regressor
@@ -58,9 +59,11 @@ from pipeline.utterance import Tracks
 sound, out, trained = map(Path, sys.argv[1:])
 about = predictor.read_about(trained / "model.json")
 x = Standardizer().fit_transform(mfcc(*audio.read(sound)))
+x = stack_frames(x, about.recipe.context)
 model = regressor.load(trained / "model.keras")
 z = model.predict_on_batch({"inputs": x[None], "resets": np.zeros((1, len(x)), bool)})[0]
-values = z * about.statistics.target_scale + about.statistics.target_mean
+mean, scale = np.array(about.statistics.target_mean), np.array(about.statistics.target_scale)
+values = about.smooth(z, mean, scale) * scale + mean
 track_csv.write(out / "sound.csv", Tracks(np.arange(len(z)) / 100, values, about.channels))
 """
 FLOOR = """

@@ -74,13 +74,14 @@ def default_way(sides: Sides, seed: int) -> Way:
     device.make_deterministic(compiled=recipe.compile)  # as the stage does
     train = sides[protocols.TRAIN]
     material = Material.of(train.store, train.entries, settings)
-    task = Task(recipe, train, sides[protocols.VALIDATION], seed, Path(), "", material=material)
+    dynamics = fitting.dynamics(recipe, train)
+    task = Task(recipe, train, sides[protocols.VALIDATION], seed, Path(), "", 1, material, dynamics)
     model, rng = fitting.build(task), np.random.default_rng(seed)
 
     def epoch() -> None:
         variation = Variation(recipe.augment, len(train.entries), rng, material)
         plan = task.plan(variation.lengths(train.lengths), rng)
-        fitting.train_epoch(model, train, plan, variation, "default")
+        fitting.train_epoch(model, task, plan, variation, "default")
 
     def error(side: Side) -> float:
         plan = batching.epoch("pack", side.lengths, 16, np.random.default_rng(0))

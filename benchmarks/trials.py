@@ -27,7 +27,7 @@ from pipeline import train as train_stage
 from pipeline.console import say
 from pipeline.evaluation import tables
 from pipeline.evaluation.calibration import DEVIATION
-from pipeline.evaluation.scores import FIGURES, SEED, Predictions, Scored
+from pipeline.evaluation.scores import DELTAS, FIGURES, SEED, Predictions, Scored
 from pipeline.prediction.predictor import read_about
 from pipeline.protocols import VALIDATION
 from pipeline.storage import Store, discard, read_json, write_json, write_text
@@ -45,7 +45,7 @@ OUTPUTS = {
 STAGES = tuple(OUTPUTS)
 READ_BY = {"layouts": "extract", "recipes": "train"}  # blocks that are no stage's own
 SHOWN = FIGURES[:3]
-NO_PREDICTIONS = ("measured", DEVIATION)
+NO_PREDICTIONS = ("measured", DELTAS, DEVIATION)
 
 Array = NDArray[np.float64]
 Result = dict[str, Any]

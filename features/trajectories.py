@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solveh_banded
+from scipy.linalg.lapack import dpbsv
 from scipy.sparse import csr_array, diags_array, eye_array
 
 from features.deltas import WINDOW
 
+OFFSETS = np.arange(-WINDOW, WINDOW + 1)
+WEIGHTS = OFFSETS / (2 * sum(n * n for n in range(1, WINDOW + 1)))
+EDGE = 16  # frames from either end beyond which every frame has the same neighbours
+
 
 def _delta_matrix(length: int) -> csr_array:
     """Return the matrix, [T, T], that `features.deltas.delta` multiplies its input by."""
-    weights = np.arange(-WINDOW, WINDOW + 1) / (2 * sum(n * n for n in range(1, WINDOW + 1)))
-    frames = np.repeat(np.arange(length), len(weights))
-    seen = frames + np.tile(np.arange(-WINDOW, WINDOW + 1), length)
+    frames = np.repeat(np.arange(length), len(WEIGHTS))
+    seen = frames + np.tile(OFFSETS, length)
     seen = seen.clip(0, length - 1)  # the first and the last frame are repeated
-    return csr_array((np.tile(weights, length), (frames, seen)), shape=(length, length))
+    return csr_array((np.tile(WEIGHTS, length), (frames, seen)), shape=(length, length))
 
 
 def mlpg(means: NDArray[Any], variances: NDArray[Any], orders: int = 2) -> NDArray[np.float64]:
@@ -55,17 +59,70 @@ def mlpg(means: NDArray[Any], variances: NDArray[Any], orders: int = 2) -> NDArr
         raise ValueError(f"variances must be positive, not {np.min(variances)}")
     length = len(means)
     precisions = 1 / np.broadcast_to(variances, means.shape).reshape(length, 1 + orders, -1)
-    means = means.reshape(length, 1 + orders, -1)  # [T, orders, D]
-    step = _delta_matrix(length)
+    weighted = precisions * means.reshape(length, 1 + orders, -1)  # [T, orders, D]
+    right = weighted[:, orders]
+    for order in reversed(range(orders)):
+        right = _back(right) + weighted[:, order]
+    bands = min(length, 4 * orders + 1)
+    if np.ndim(variances) == 1:  # W' V^-1 W is a sum of as many matrices as there are orders
+        squares = _squares(length, orders, bands).swapaxes(1, 2)
+        normal = np.tensordot(precisions[0], squares, axes=(0, 0)).swapaxes(1, 2)  # as LAPACK wants
+    else:
+        windows = _windows(length, orders)
+        normal = np.stack(
+            [
+                sum(
+                    _lower_bands(w.T @ diags_array(precisions[:, o, d]) @ w, bands)
+                    for o, w in enumerate(windows)
+                )
+                for d in range(right.shape[1])
+            ]
+        )
+    tracks = np.empty(right.shape)
+    for d, matrix in enumerate(normal):  # SciPy's solveh_banded takes twice as long to check it
+        _, tracks[:, d], failed = dpbsv(matrix, right[:, d], lower=1, overwrite_ab=1)
+        if failed:
+            raise ValueError("the variances differ too much in size for their tracks to be solved")
+    return tracks
+
+
+def _windows(length: int, orders: int) -> list[csr_array]:
+    """Return the matrices [T, T] that make tracks of tracks, deltas, and so on."""
     windows = [csr_array(eye_array(length))]
     for _ in range(orders):
-        windows.append(step @ windows[-1])
-    bands = min(length, 4 * orders + 1)
+        windows.append(_delta_matrix(length) @ windows[-1])
+    return windows
 
-    tracks = np.empty((length, means.shape[2]))
-    for d in range(means.shape[2]):
-        normal = sum(w.T @ diags_array(precisions[:, o, d]) @ w for o, w in enumerate(windows))
-        right = sum(w.T @ (precisions[:, o, d] * means[:, o, d]) for o, w in enumerate(windows))
-        lower = [np.pad(normal.diagonal(-k), (0, k)) for k in range(bands)]
-        tracks[:, d] = solveh_banded(np.stack(lower), right, lower=True)
-    return tracks
+
+def _back(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what the transposed matrix of `_delta_matrix` makes of x [T, D]."""
+    length = len(x)
+    spread = np.zeros((length + 2 * WINDOW, x.shape[1]))
+    for n, weight in enumerate(WEIGHTS):
+        spread[n : n + length] += weight * x
+    inside = spread[WINDOW : WINDOW + length]
+    inside[0] += spread[:WINDOW].sum(axis=0)  # where the first frame was repeated
+    inside[-1] += spread[WINDOW + length :].sum(axis=0)
+    return inside
+
+
+def _squares(length: int, orders: int, bands: int) -> NDArray[np.float64]:
+    """Return the bands of W' W for the matrix of every order, [1 + orders, bands, T].
+
+    Between the ends all columns are alike.
+    """
+    short = min(length, 2 * EDGE)
+    found = _short_squares(short, orders, bands)
+    between = np.repeat(found[..., short // 2 : short // 2 + 1], length - short, axis=-1)
+    return np.concatenate([found[..., : short // 2], between, found[..., short // 2 :]], axis=-1)
+
+
+@lru_cache(maxsize=2 * EDGE)
+def _short_squares(length: int, orders: int, bands: int) -> NDArray[np.float64]:
+    """Return `_squares` of few frames."""
+    return np.stack([_lower_bands(w.T @ w, bands) for w in _windows(length, orders)])
+
+
+def _lower_bands(matrix: csr_array, bands: int) -> NDArray[np.float64]:
+    """Return the diagonal of a symmetric matrix [T, T] and those below it, [bands, T]."""
+    return np.stack([np.pad(matrix.diagonal(-k), (0, k)) for k in range(bands)])

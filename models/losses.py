@@ -99,15 +99,17 @@ class GaussianNLL(MSE):
 
 
 class ZMSE(keras.metrics.Metric):
-    """Squared error of what stands first in predictions, the means, over a batch's valid frames."""
+    """Squared error of the means of the first ``tracks`` tracks, over a batch's valid frames."""
 
-    def __init__(self) -> None:
+    def __init__(self, tracks: int) -> None:
         super().__init__(name="z_mse")
+        self.tracks = tracks
         self.total = self.add_variable((), "zeros", name="total")
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor) -> None:
         """Add a batch, or this device's share of it: Keras adds up what devices add."""
-        errors = ops.mean(ops.square(y_true - y_pred[..., : y_true.shape[-1]]), axis=-1)
+        errors = ops.square(y_true[..., : self.tracks] - y_pred[..., : self.tracks])
+        errors = ops.mean(errors, axis=-1)
         self.total.assign_add(ops.sum(errors * sample_weight))
 
     def result(self) -> Tensor:

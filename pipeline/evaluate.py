@@ -20,7 +20,7 @@ from features.frames import FRAME_RATE
 from pipeline import extract, palates, params, protocols, standardize, train
 from pipeline.console import InputError, progress, run, say, stage_parser
 from pipeline.evaluation import calibration, tables
-from pipeline.evaluation.scores import FIGURES, Predictions, Scored, over_frames
+from pipeline.evaluation.scores import DELTAS, FIGURES, Predictions, Scored, over_frames
 from pipeline.prediction import predictor
 from pipeline.storage import Store, StoreWriter, write_json, write_text
 from pipeline.training import device, restandardization
@@ -34,9 +34,9 @@ Array = NDArray[np.float32]
 
 
 def predict(inputs: Sequence[Array]) -> Iterator[tuple[int, Array]]:
-    """Yield index and prediction [T, tracks] of every utterance [T, features], shortest first.
+    """Yield index and outputs [T, outputs] of every utterance [T, features], shortest first.
 
-    Of a network that predicts variances [T, 2 * tracks]: their logarithms stand behind.
+    Of a network that predicts variances [T, 2 * outputs]: their logarithms stand behind.
     """
     path = train.FOLDER / "model.keras"
     if not path.is_file():
@@ -106,22 +106,27 @@ def write_predictions(store: Store, settings: params.Evaluate) -> None:
     linear = floor(store, settings, bool(about.restandardization))
     statistics, level = standardize.load_statistics(), about.restandardization.apply
     names = ("measured", "predicted", "unsmoothed", "raw", "ridge")
-    tracks = store.columns["targets"]
-    with_variances = predicted[0].shape[1] > tracks
+    tracks, outputs = store.columns["targets"], about.network.outputs
+    with_variances = predicted[0].shape[1] > outputs
     columns = dict.fromkeys((*names, calibration.DEVIATION) if with_variances else names, tracks)
+    if outputs > tracks:
+        columns[DELTAS] = outputs - tracks
     with StoreWriter(PREDICTIONS, columns, store.about) as writer:
         for k, (row, entry) in enumerate(zip(test, entries, strict=True)):
             own = {key: statistics[key][row] for key in ("target_mean", "target_scale")}
-            z = predicted[k][:, :tracks]
+            z, deltas = np.split(predicted[k][:, :outputs], [tracks], axis=1)
             arrays = {
                 "measured": store.frames(entry, "targets"),
-                "predicted": level(about.smoothing.apply(z, store.about["deltas"], *own.values())),
+                "predicted": level(about.smooth(predicted[k][:, :outputs], *own.values())),
                 "unsmoothed": level(z),
                 "raw": z,
                 "ridge": linear(inputs[k]),
             }
+            if outputs > tracks:
+                arrays[DELTAS] = deltas
             if with_variances:
-                arrays[calibration.DEVIATION] = np.exp(predicted[k][:, tracks:] / 2)
+                log_variances = predicted[k][:, outputs : outputs + tracks]
+                arrays[calibration.DEVIATION] = np.exp(log_variances / 2)
             writer.add(entry.id, arrays, **entry.about | {k: v.tolist() for k, v in own.items()})
 
 

@@ -8,7 +8,8 @@ litert      exported/model.tflite: one frame at a time with explicit states, for
             networks of one direction only
 
 All take features in z and give tracks in z; exported/model.json has the statistics and names. A
-network whose recipe has a `context` takes the features of so many frames side by side.
+network whose recipe has a `context` takes the features of so many frames side by side. Deltas that
+it learned beside the tracks stand behind them, in units of `delta_scale`.
 """
 
 from __future__ import annotations

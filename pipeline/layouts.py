@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,7 +48,12 @@ def resolve(name: str, own: dict[str, Layout], default: Layout) -> Layout:
 
 def track_names(layout: Layout) -> tuple[str, ...]:
     """Return the names of all tracks: the channels, then their deltas, order by order."""
-    return tuple(c + order for order in DELTA_NAMES[: layout.deltas + 1] for c in layout.channels)
+    return with_delta_names(layout.channels, layout.deltas)
+
+
+def with_delta_names(channels: Sequence[str], orders: int) -> tuple[str, ...]:
+    """Return names of channels, then of their deltas, order by order."""
+    return tuple(c + order for order in DELTA_NAMES[: orders + 1] for c in channels)
 
 
 def pick(tracks: Tracks, layout: Layout) -> NDArray[np.float64]:

@@ -159,6 +159,7 @@ class Recipe(Block, frozen=True):
     pearson_weight: NotNegative
     beta: Annotated[float, Meta(ge=0, le=1)]
     track_weights: dict[str, NotNegative]
+    deltas: Annotated[int, Meta(ge=0, le=2)]
     augment: Augment
     loop: Literal["dynamic", "static"]
     batching: Literal["pad", "bucket", "pack"]

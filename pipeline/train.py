@@ -27,6 +27,7 @@ from pipeline.training.fitting import HISTORY, Row, Side, Task, Trained
 from pipeline.training.monitor import monitor
 from pipeline.training.onnx_graph import to_onnx
 from pipeline.training.restandardization import Restandardization
+from pipeline.training.smoothing import Smoothing, Units
 from pipeline.training.variation import Material
 
 if TYPE_CHECKING:
@@ -41,23 +42,26 @@ Fitted = tuple[Task, Trained]
 
 def choose_finish(
     model: Regressor | Ensemble, task: Task, wanted: params.Train
-) -> tuple[smoothing.Smoothing, Restandardization]:
+) -> tuple[Smoothing, Restandardization]:
     """Return what is done to predictions, by what it earns on the validation side."""
     side, statistics = task.validation, standardize.load_statistics()
     rows = {entry.id: row for row, entry in enumerate(side.store.entries)}
-    deltas = side.store.about["deltas"]
+    own_deltas = side.store.about["deltas"]
     utterances = []
     for batch in fitting.held_out(task):
-        predicted = model.predict_on_batch(fitting.assemble(batch, side, None)[0])
+        predicted = model.predict_on_batch(fitting.assemble(batch, side)[0])
         for k, lane, start in zip(batch.utterance, batch.lane, batch.start, strict=True):
-            _, measured = side.read(k)  # whose width leaves out variances
+            measured = task.dynamics.beside(side.read(k)[1])  # whose width leaves out variances
             z = predicted[lane, start : start + len(measured), : measured.shape[1]]
             row = rows[side.entries[k].id]
             own = (statistics[f"target_{key}"][row] for key in ("mean", "scale"))
-            utterances.append((z, measured, *own))
-    smooth, errors = smoothing.choose(wanted.smoothing, utterances, deltas)
+            utterances.append((z, measured, task.dynamics.units(Units(own_deltas, *own))))
+    smooth, errors = smoothing.choose(wanted.smoothing, utterances)
     say(f"train: validation z-MSE of the tracks, smoothed: {in_words(errors)}; chosen: {smooth}")
-    pairs = [(smooth.apply(z, deltas, *own), measured) for z, measured, *own in utterances]
+    pairs = [
+        (smooth.apply(z, units)[:, : task.tracks], measured[:, : task.tracks])
+        for z, measured, units in utterances
+    ]
     level, errors = restandardization.choose(wanted.restandardize, side.store.about["mode"], pairs)
     say(f"train: validation z-MSE of all, restandardized: {in_words(errors)}")
     return smooth, level
@@ -90,18 +94,20 @@ def software() -> dict[str, str]:
 
 
 def describe(
-    settings: params.Params, store: Store, best_epoch: int | list[int], error: float
+    settings: params.Params, task: Task, best_epoch: int | list[int], error: float
 ) -> dict[str, Any]:
     """Return all that a prediction and a reader need to know of the trained model.
 
     At prediction the statistics of the true tracks do not exist; the average over the train side
     stands in for them.
     """
+    store = task.train.store
     train = np.array([e.about["split"] == protocols.TRAIN for e in store.entries])
     statistics = standardize.load_statistics()
     return {
         **store.about,
         "statistics": {k: v[train].mean(axis=0).tolist() for k, v in statistics.items()},
+        "delta_scale": task.dynamics.scale,
         "recipe": msgspec.to_builtins(settings.recipe),
         "recipe_name": settings.train.recipe,
         "seed": settings.train.seed,
@@ -152,14 +158,16 @@ def train_networks(settings: params.Params, sides: tuple[Side, Side], where: str
         Where a loss is not finite.
     """
     recipe, wanted = settings.recipe, settings.train
-    material = Material.of(sides[0].store, sides[0].entries, settings)
+    train = sides[0]
+    material = Material.of(train.store, train.entries, settings)
+    dynamics = fitting.dynamics(recipe, train)
     fitted = []
     for k in range(wanted.ensemble):
         seed = wanted.seed + k
         file, mark = CHECKPOINTS / f"{seed}.npz", fingerprint(settings, seed)
         if wanted.fresh:
             discard(file)
-        task = Task(recipe, *sides, seed, file, mark, wanted.devices, material)
+        task = Task(recipe, *sides, seed, file, mark, wanted.devices, material, dynamics)
         model = fitting.build(task)
         if k == 0:
             introduce(model, task, wanted, where)
@@ -188,7 +196,7 @@ def keep_diverged(settings: params.Params, stop: fitting.DivergenceError) -> str
     model = fitting.network(stop.task)
     model.set_weights(stop.trained.best)
     epoch, error = (stop.trained.best_row[key] for key in ("epoch", "validation_z_mse"))
-    about = describe(settings, stop.task.train.store, epoch, error)
+    about = describe(settings, stop.task, epoch, error)
     about |= {"ensemble": 1, "seed": stop.task.seed}
     write(DIVERGED, model, about, [stop.trained.history])
     return f"; the weights of epoch {epoch}, the best before, are in {DIVERGED}"
@@ -208,7 +216,7 @@ def finish(settings: params.Params, fitted: list[Fitted]) -> tuple[float, int | 
         whole, epochs = Ensemble(models), [trained.best_row["epoch"] for _, trained in fitted]
         error = fitting.validate(whole, task.validation, fitting.held_out(task))
     smooth, level = choose_finish(whole, task, settings.train)
-    about = describe(settings, task.train.store, epochs, error)
+    about = describe(settings, task, epochs, error)
     about["smoothing"] = msgspec.to_builtins(smooth)
     about["restandardization"] = msgspec.to_builtins(level)
     with atomic_path(FOLDER) as part:
@@ -230,7 +238,7 @@ def main() -> None:
     train, validation = (
         Side.open(store, side, recipe.context) for side in (protocols.TRAIN, protocols.VALIDATION)
     )
-    smoothing.check(wanted.smoothing, store.about["deltas"])
+    smoothing.check(wanted.smoothing, store.about["deltas"] or recipe.deltas)
     restandardization.check(wanted.restandardize, store.about["mode"])
     where = device.choose(wanted.device, wanted.devices)
 

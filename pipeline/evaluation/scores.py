@@ -20,6 +20,7 @@ from pipeline.storage import Entry, Store
 
 SOURCES = ("predicted", "ridge", "mean")
 FIGURES = ("z_mse", "rmse_mm", "pearson_r", "velocity_rmse_mm_s", "velocity_r")
+DELTAS = "deltas"  # the column of deltas that the network learned, in their own units
 MAX_LAG = 20  # frames
 SEED = 1  # of the bootstrap
 

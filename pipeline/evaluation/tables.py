@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +23,7 @@ from features.frames import HOP_S
 from features.phones import CLASSES, phone_classes
 from pipeline.console import InputError
 from pipeline.evaluation.scores import (
+    DELTAS,
     FIGURES,
     MAX_LAG,
     SEED,
@@ -137,15 +139,13 @@ def smoothing(predictions: Predictions, about: About) -> list[Row]:
 
     Each smoothing is followed by restandardisation if the model has it; at last that is left out.
     """
-    deltas, used, level = (
-        predictions.store.about["deltas"],
-        about.smoothing,
-        about.restandardization,
-    )
+    used, level, store = about.smoothing, about.restandardization, predictions.store
+    given = [name for name in ("raw", DELTAS) if name in store.columns]
 
     def finished(entry: Entry, how: Smoothing, restandardized: bool) -> NDArray[np.float64]:
-        raw = predictions.store.frames(entry, "raw")
-        smooth = how.apply(raw, deltas, *predictions.statistics(entry))
+        z = np.concatenate([store.frames(entry, name) for name in given], axis=1)
+        other = msgspec.structs.replace(about, smoothing=how)
+        smooth = other.smooth(z, *predictions.statistics(entry))
         return (level.apply(smooth) if restandardized else smooth).astype(np.float64)
 
     last = bool(level)

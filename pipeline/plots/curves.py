@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 from pipeline.plots import style
 
+ERROR = "mean squared error of z-scores,\nas the network gives them"
 Rows = Sequence[Mapping[str, float]]
 
 
@@ -44,7 +45,7 @@ def learning_curves(epochs: Rows, *, title: str = "") -> Figure:
             color=style.VERMILION,
             label=f"best: {best['validation_z_mse']:.3f}",
         )
-    axes.set(xlabel="epoch", ylabel="mean squared error of z-scores", title=title)
+    axes.set(xlabel="epoch", ylabel=ERROR, title=title)
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")

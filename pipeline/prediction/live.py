@@ -73,10 +73,11 @@ def follow(
         Flushed after every stretch that brought rows.
     """
     frames = 0
+    width = len(model.about.channels)  # deltas are for smoothing
     features = long_sound.standardized(model, mfcc_blocks(sound, sample_rate))
     for z in long_sound.carried(model, features):
         if len(z):
-            tracks = model.tracks(z, frames, standardized=standardized)
+            tracks = model.tracks(z[:, :width], frames, standardized=standardized)
             if not frames:
                 out.write(track_csv.header(tracks.channels))
             out.write(track_csv.rows(tracks))

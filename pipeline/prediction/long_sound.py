@@ -97,13 +97,13 @@ def kept(blocks: Iterable[Array], width: int) -> Iterator[tuple[Standardizer, It
 
 
 def carried(predictor: Predictor, features: Iterable[Array]) -> Iterator[Array]:
-    """Yield tracks in z of a network of one direction, ``delay`` frames after the features.
+    """Yield what a network of one direction gives, in z, ``delay`` frames after the features.
 
-    They are not smoothed: that has to wait for later frames.
+    It is not smoothed: that has to wait for later frames.
     """
     states = predictor.zero_states(1)
     waiting = predictor.network.delay  # what is known after so many frames is of no frame yet
-    last: Array = np.empty((0, len(predictor.about.channels)), np.float32)
+    last: Array = np.empty((0, predictor.network.outputs), np.float32)
     for block in features:
         if len(block):
             tracks, states = predictor.advance(block, states)

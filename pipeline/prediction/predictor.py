@@ -25,8 +25,9 @@ from features.mfcc import WIDTH, mfcc
 from features.standardization import Standardizer
 from pipeline.console import InputError
 from pipeline.training import onnx_graph
+from pipeline.training.dynamics import Dynamics
 from pipeline.training.restandardization import Restandardization
-from pipeline.training.smoothing import Smoothing
+from pipeline.training.smoothing import Smoothing, Units
 from pipeline.utterance import Tracks
 
 FOLDER = Path("trained")
@@ -75,6 +76,7 @@ class About(Struct, frozen=True):
     trained_on: dict[str, Any] = {}
     ensemble: Annotated[int, Meta(ge=1, le=64)] = 1
     deltas: Annotated[int, Meta(ge=0, le=2)] = 0
+    delta_scale: tuple[Annotated[float, Meta(gt=0)], ...] = ()
     smoothing: Smoothing = Smoothing()
     restandardization: Restandardization = Restandardization()
 
@@ -85,7 +87,7 @@ class About(Struct, frozen=True):
         return onnx_graph.Network(
             features=recipe.context * WIDTH,
             dense=recipe.dense,
-            outputs=len(self.channels),
+            outputs=len(self.channels) + len(self.delta_scale),
             cell=recipe.cell,
             units=recipe.units,
             bidirectional=recipe.bidirectional,
@@ -93,6 +95,22 @@ class About(Struct, frozen=True):
             delay=recipe.output_delay,
             members=self.ensemble,
         )
+
+    def units(self, mean: NDArray[Any], scale: NDArray[Any]) -> Units:
+        """Return the units of what the network gives, where tracks have this mean and deviation."""
+        return Dynamics(self.delta_scale).units(Units(self.deltas, mean, scale))
+
+    def smooth(self, z: Array, mean: NDArray[Any], scale: NDArray[Any]) -> Array:
+        """Return the smooth tracks [T, D], in z, of what the network gives for an utterance.
+
+        Parameters
+        ----------
+        z : float32 [T, D] or [T, D * (1 + orders)]
+            Tracks and the deltas that it learned beside them.
+        mean, scale : float [D]
+            Of the utterance's tracks in mm.
+        """
+        return self.smoothing.apply(z, self.units(mean, scale))[:, : len(self.channels)]
 
 
 def read_about(path: Path) -> About:
@@ -115,10 +133,13 @@ def read_about(path: Path) -> About:
         mean, scale = (getattr(about.statistics, f"{name}_{key}") for key in ("mean", "scale"))
         if len(mean) != width or len(scale) != width or min(scale) <= 0:
             raise InputError(f"{path}: statistics of {name}s are not {width} means and deviations")
+    orders, rest = divmod(len(about.delta_scale), len(about.channels))
+    if rest or orders > 2 or (orders and about.deltas):
+        raise InputError(f"{path}: delta_scale: not those of {len(about.channels)} channels")
     if about.smoothing.method == "mlpg" and (
-        len(about.smoothing.variances) != len(about.channels) or not about.deltas
+        len(about.smoothing.variances) != about.network.outputs or not (about.deltas or orders)
     ):
-        raise InputError(f"{path}: smoothing: mlpg needs deltas and a variance per channel")
+        raise InputError(f"{path}: smoothing: mlpg needs deltas and a variance of each output")
     if about.restandardization and len(about.restandardization.gains) != len(about.channels):
         raise InputError(f"{path}: restandardization: {len(about.channels)} gains, one a channel")
     if len(about.channels) % (1 + about.deltas):
@@ -274,8 +295,8 @@ class Predictor:
         return [self.smooth(row[:length]) for row, length in zip(tracks, lengths, strict=True)]
 
     def smooth(self, z: Array) -> Array:
-        """Smooth the tracks of a whole sound, float32 [T, channels] in z, as the model says."""
-        return self.about.smoothing.apply(z, self.about.deltas, self._mean, self._scale)
+        """Return the smooth tracks [T, channels] of what the network gives for a whole sound."""
+        return self.about.smooth(z, self._mean, self._scale)
 
     def restandardize(self, z: Array, whole: Standardizer | None = None) -> Array:
         """Restandardise tracks in z, float32 [T, channels], as the model says.
@@ -306,8 +327,8 @@ class Predictor:
 
         Returns
         -------
-        tracks : float32 [T, channels]
-            In z; row t is what is known after frame t.
+        tracks : float32 [T, outputs]
+            In z, with the deltas that the network learned; row t is what is known after frame t.
         states : dict
         """
         feed = {"inputs": inputs[None], "lengths": np.array([len(inputs)], np.int32)} | states

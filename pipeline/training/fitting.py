@@ -7,7 +7,7 @@ each there is a checkpoint with everything that a run needs to go on as if it ha
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -21,9 +21,11 @@ from features.context import stack_frames
 from models import batching
 from pipeline import params
 from pipeline.console import InputError, progress, say
+from pipeline.layouts import with_delta_names
 from pipeline.storage import Array, Entry, Store
 from pipeline.training import checkpoint
 from pipeline.training.checkpoint import Weights
+from pipeline.training.dynamics import ALONE, Dynamics
 from pipeline.training.variation import STORED, Material, Variation
 
 if TYPE_CHECKING:
@@ -82,6 +84,8 @@ class Task:
         That share each batch.
     material : Material
         What the train side is varied from.
+    dynamics : Dynamics
+        Deltas of the tracks that are learned, too.
     """
 
     recipe: params.Recipe
@@ -92,6 +96,12 @@ class Task:
     fingerprint: str
     devices: int = 1
     material: Material = STORED
+    dynamics: Dynamics = ALONE
+
+    @property
+    def tracks(self) -> int:
+        """How many tracks are predicted."""
+        return self.train.store.columns["targets"]
 
     def plan(self, lengths: NDArray[np.int64], rng: np.random.Generator) -> list[batching.Batch]:
         """Plan the batches of one epoch of utterances of these lengths."""
@@ -124,16 +134,22 @@ class DivergenceError(InputError):
         self.trained = trained
 
 
+def dynamics(recipe: params.Recipe, train: Side) -> Dynamics:
+    """Return the deltas that are learned beside the tracks; none if the layout has some itself."""
+    orders = 0 if train.store.about["deltas"] else recipe.deltas
+    return Dynamics.fit((train.read(k)[1] for k in range(len(train.entries))), orders)
+
+
 def network(task: Task) -> Regressor:
     """Return the network of a task, its weights drawn by the seed."""
     import keras
 
     from models.regressor import Regressor
 
-    recipe, columns = task.recipe, task.train.store.columns
+    recipe = task.recipe
     keras.utils.set_random_seed(task.seed)
     model = Regressor(
-        columns["targets"],
+        task.tracks + len(task.dynamics.scale),
         dense=recipe.dense,
         variance=recipe.loss == "gaussian",
         cell=recipe.cell,
@@ -147,7 +163,7 @@ def network(task: Task) -> Regressor:
         delay=recipe.output_delay,
         dtype=recipe.precision,
     )
-    width = recipe.context * columns["inputs"]
+    width = recipe.context * task.train.store.columns["inputs"]
     model.build({"inputs": (None, None, width), "resets": (None, None)})
     return model
 
@@ -165,8 +181,8 @@ def build(task: Task) -> Regressor:
     optimizer.global_clipnorm = recipe.clip_norm or None
     model.compile(
         optimizer,
-        loss=loss(recipe, task.train.store.about["channels"]),
-        weighted_metrics=[losses.ZMSE()],
+        loss=loss(task),
+        weighted_metrics=[losses.ZMSE(task.tracks)],
         jit_compile=recipe.compile,
     )
     optimizer.build(model.trainable_variables)
@@ -174,11 +190,13 @@ def build(task: Task) -> Regressor:
     return model
 
 
-def loss(recipe: params.Recipe, channels: list[str]) -> keras.losses.Loss:
+def loss(task: Task) -> keras.losses.Loss:
     """Return the loss of a recipe."""
     from models import losses
 
-    weights = track_weights(recipe.track_weights, channels)
+    recipe, channels = task.recipe, task.train.store.about["channels"]
+    names = with_delta_names(channels, task.dynamics.orders(task.tracks))
+    weights = track_weights(recipe.track_weights, names)
     if recipe.loss == "gaussian":
         return losses.GaussianNLL(recipe.beta, weights)
     if recipe.loss == "mse+pearson":
@@ -186,7 +204,7 @@ def loss(recipe: params.Recipe, channels: list[str]) -> keras.losses.Loss:
     return losses.MSE(weights)
 
 
-def track_weights(wanted: dict[str, float], channels: list[str]) -> list[float] | None:
+def track_weights(wanted: dict[str, float], channels: Sequence[str]) -> list[float] | None:
     """Return the weight of every channel; the last pattern that fits counts, 1 if none does.
 
     Raises
@@ -230,23 +248,26 @@ def schedule(recipe: params.Recipe, steps: int) -> Any:
 
 
 def assemble(
-    batch: batching.Batch, side: Side, variation: Variation | None
+    batch: batching.Batch,
+    side: Side,
+    variation: Variation | None = None,
+    dynamics: Dynamics = ALONE,
 ) -> tuple[dict[str, Any], Array, Array]:
-    """Read the utterances of a batch, vary them and lay them out."""
+    """Read the utterances of a batch, vary them, add deltas and lay them out."""
     inputs, targets = {}, {}
     for k in batch.utterance:
         x, y = side.read(k)
-        x, targets[k] = variation.apply(k, x, y) if variation else (x, y)
-        inputs[k] = stack_frames(x, side.context)
+        x, y = variation.apply(k, x, y) if variation else (x, y)
+        inputs[k], targets[k] = stack_frames(x, side.context), dynamics.beside(y)
     return batching.assemble(batch, inputs, targets)
 
 
 def assembled(
-    plan: list[batching.Batch], side: Side, variation: Variation
+    plan: list[batching.Batch], side: Side, variation: Variation, dynamics: Dynamics
 ) -> Iterator[tuple[batching.Batch, tuple[dict[str, Any], Array, Array]]]:
     """Yield every batch with its arrays; those of the next are made while one is trained on."""
     with ThreadPoolExecutor(1) as thread:
-        jobs = (thread.submit(assemble, batch, side, variation) for batch in plan)
+        jobs = (thread.submit(assemble, batch, side, variation, dynamics) for batch in plan)
         job = next(jobs)
         for batch in plan:
             arrays, job = job.result(), next(jobs, job)
@@ -254,11 +275,7 @@ def assembled(
 
 
 def train_epoch(
-    model: keras.Model,
-    side: Side,
-    plan: list[batching.Batch],
-    variation: Variation,
-    title: str,
+    model: keras.Model, task: Task, plan: list[batching.Batch], variation: Variation, title: str
 ) -> tuple[float, float]:
     """Make one update per batch; return the mean loss and squared error per valid frame.
 
@@ -267,11 +284,11 @@ def train_epoch(
     FloatingPointError
         Naming the utterances of a batch whose loss is not finite.
     """
-    totals, frames = np.zeros(2), 0
+    totals, frames, side = np.zeros(2), 0, task.train
     due = int(variation.lengths(side.lengths).sum())
     with progress(range(0), total=due, unit="frames") as bar:
         bar.set_description(title)
-        for batch, (x, y, weight) in assembled(plan, side, variation):
+        for batch, (x, y, weight) in assembled(plan, side, variation, task.dynamics):
             found = model.train_on_batch(x, y, weight, return_dict=True)
             if not np.isfinite(found["loss"]):
                 ids = ", ".join(side.entries[k].id for k in batch.utterance)
@@ -289,7 +306,7 @@ def validate(model: keras.Model, side: Side, plan: list[batching.Batch]) -> floa
     """Return the mean squared error per valid frame."""
     total = frames = 0.0
     for batch in plan:
-        x, y, weight = assemble(batch, side, None)
+        x, y, weight = assemble(batch, side)
         valid = np.count_nonzero(weight)
         predicted = model.predict_on_batch(x)[..., : y.shape[-1]]
         squares = np.square(predicted - y, dtype=np.float64).mean(axis=-1)
@@ -339,7 +356,7 @@ def fit(model: keras.Model, task: Task, log: Callable[[Row], None]) -> Trained:
         variation = Variation(recipe.augment, len(task.train.entries), rng, task.material)
         plan = task.plan(variation.lengths(task.train.lengths), rng)
         try:
-            mean_loss, z_mse = train_epoch(model, task.train, plan, variation, title)
+            mean_loss, z_mse = train_epoch(model, task, plan, variation, title)
         except FloatingPointError as failure:
             known = Trained(best, last, history) if history else None
             raise DivergenceError(str(failure), task, known) from None

@@ -9,7 +9,7 @@ tries them there and writes the best into model.json; evaluation and prediction 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from msgspec import Meta, Struct
@@ -26,6 +26,22 @@ SMALLEST = 1e-6  # variance, of tracks that are predicted without error because 
 Array = NDArray[np.float32]
 
 
+class Units(NamedTuple):
+    """What turns predicted tracks into units in which deltas are those of the tracks.
+
+    Attributes
+    ----------
+    deltas : int
+        How many orders of deltas follow the tracks.
+    mean, scale : float [D]
+        ``z * scale + mean`` is in those units.
+    """
+
+    deltas: int
+    mean: NDArray[Any]
+    scale: NDArray[Any]
+
+
 class Smoothing(Struct, frozen=True):
     """How the tracks of a model are smoothed; a part of its model.json.
 
@@ -35,8 +51,8 @@ class Smoothing(Struct, frozen=True):
     cutoff_hz : float
         Of the low-pass.
     variances : tuple of float
-        Of the errors of every track and delta on the validation side, in z; empty for a layout
-        without deltas.
+        Of the errors of every track and delta on the validation side, in z; empty where no
+        deltas are learned.
     """
 
     method: Literal["none", "low-pass", "mlpg"] = "none"
@@ -46,17 +62,14 @@ class Smoothing(Struct, frozen=True):
     def __str__(self) -> str:
         return f"low-pass {self.cutoff_hz:g} Hz" if self.method == "low-pass" else self.method
 
-    def apply(self, z: Array, deltas: int, mean: NDArray[Any], scale: NDArray[Any]) -> Array:
+    def apply(self, z: Array, units: Units) -> Array:
         """Smooth the tracks of one utterance.
 
         Parameters
         ----------
         z : float32 [T, D]
             Predicted tracks, then their deltas.
-        deltas : int
-            How many orders of them there are.
-        mean, scale : float [D]
-            Which turn z into mm: only there are deltas those of the tracks.
+        units : Units
 
         Returns
         -------
@@ -72,15 +85,16 @@ class Smoothing(Struct, frozen=True):
         from features.deltas import with_deltas
         from features.trajectories import mlpg
 
+        deltas, mean, scale = units
         tracks = mlpg(z * scale + mean, np.square(scale) * self.variances, deltas)
         return ((with_deltas(tracks, deltas) - mean) / scale).astype(np.float32)
 
 
 def check(wanted: str | float, deltas: int) -> None:
-    """Raise a `UsageError` where MLPG is wanted of a layout that has no deltas."""
+    """Raise a `UsageError` where MLPG is wanted and no deltas are learned."""
     if wanted == "mlpg" and not deltas:
         raise UsageError(
-            "params.yaml: train.smoothing: mlpg needs a layout with deltas (layouts.NAME.deltas)"
+            "params.yaml: train.smoothing: mlpg needs deltas: set recipes.NAME.deltas to 2"
         )
 
 
@@ -97,8 +111,7 @@ def candidates(variances: Sequence[float]) -> list[Smoothing]:
 
 def choose(
     wanted: str | float,
-    utterances: Sequence[tuple[Array, Array, NDArray[Any], NDArray[Any]]],
-    deltas: int,
+    utterances: Sequence[tuple[Array, Array, Units]],
 ) -> tuple[Smoothing, dict[str, float]]:
     """Choose by the mean squared error of the tracks, without their deltas.
 
@@ -106,10 +119,8 @@ def choose(
     ----------
     wanted : "auto", "none", "mlpg" or float
         What `train.smoothing` says; a number is the cut-off of a low-pass in Hz.
-    utterances : sequence of (predicted, measured, mean, scale)
+    utterances : sequence of (predicted, measured, Units)
         Of the validation side, in z; see `Smoothing.apply`.
-    deltas : int
-        Orders of deltas among the tracks.
 
     Returns
     -------
@@ -117,7 +128,8 @@ def choose(
     errors : dict of str to float
         Of everything that was tried, by its name, none first.
     """
-    squares = np.concatenate([np.square(p - m, dtype=np.float64) for p, m, _, _ in utterances])
+    squares = np.concatenate([np.square(p - m, dtype=np.float64) for p, m, _ in utterances])
+    deltas = utterances[0][2].deltas
     variances = squares.mean(axis=0).clip(min=SMALLEST) if deltas else ()
     tried = candidates(variances)
     if isinstance(wanted, float | int):
@@ -128,8 +140,8 @@ def choose(
     errors = []
     for how in tried:
         total = sum(
-            np.square(how.apply(p, deltas, mean, scale) - m, dtype=np.float64)[:, :positions].sum()
-            for p, m, mean, scale in utterances
+            np.square(how.apply(p, units) - m, dtype=np.float64)[:, :positions].sum()
+            for p, m, units in utterances
         )
         errors.append(float(total / (len(squares) * positions)))
     best = int(np.argmin(errors)) if wanted == "auto" else len(tried) - 1

@@ -139,7 +139,7 @@ def ran(tmp_path, monkeypatch):
     notes = []
     monkeypatch.setattr(apart, "run_stages", lambda *call: notes.append(call))
     monkeypatch.setattr(trials, "measure", lambda folder: full_result())
-    few = ("mean", "default", "unsmoothed", "gru", "deltas")
+    few = ("mean", "default", "unsmoothed", "gru", "pellets")
     monkeypatch.setattr(compare, "ROWS", {name: ROWS[name] for name in few})
     return notes
 
@@ -150,19 +150,19 @@ WHERE = ("--results", "results/compare.json", "--picture", "picture")
 def test_rows_are_trained_once_and_an_interrupted_table_goes_on(ran, monkeypatch, tmp_path):
     def interrupted(folder, stages, title):
         ran.append((folder, stages, title))
-        if title == "deltas/1":
+        if title == "pellets/1":
             raise InputError("stopped")
 
     with monkeypatch.context() as patch:
         patch.setattr(apart, "run_stages", interrupted)
         assert run_command(monkeypatch, *WHERE) == 1
-    assert [title for _, _, title in ran] == ["default/1", "gru/1", "deltas/1"]
+    assert [title for _, _, title in ran] == ["default/1", "gru/1", "pellets/1"]
     assert ran[0][1] == ("train", "evaluate")
     assert ran[2][1] == ("extract", "standardize", "train", "evaluate")
     assert (ran[2][0] / "params.yaml").exists()  # what it had done so far is kept
     ran.clear()
     assert run_command(monkeypatch, *WHERE) == 0
-    assert [title for _, _, title in ran] == ["deltas/1", "default/2", "default/3"]
+    assert [title for _, _, title in ran] == ["pellets/1", "default/2", "default/3"]
     assert not list((tmp_path / compare.FOLDER).glob("*/*"))
     ran.clear()
     assert run_command(monkeypatch, *WHERE) == 0
@@ -196,10 +196,12 @@ def test_the_best_is_sought_among_rows_of_no_more_time(ran, monkeypatch):
             found["test"][source] = {**found["test"][source], "z_mse": [error] * 6}
         return {one.key: found | {"settings": trials.settings_of(one.tree())}}
 
-    results = own("default", 100, 0.2) | own("gru", 99, 0.25) | own("deltas", 101, 0.1)
+    three = {name: ROWS[name] for name in ("default", "gru", "one-layer")}
+    monkeypatch.setattr(compare, "ROWS", three)
+    results = own("default", 100, 0.2) | own("gru", 99, 0.25) | own("one-layer", 101, 0.1)
     assert "best within the default's 100 s: default, test z-MSE 0.200" in compare.verdict(results)
     assert "gru            +0.050" in compare.verdict(results)
-    assert "deltas         -0.100" in compare.verdict(results)
+    assert "one-layer      -0.100" in compare.verdict(results)
     quicker = results | own("gru", 99, 0.15)
     assert "best within the default's 100 s: gru, test z-MSE 0.150" in compare.verdict(quicker)
 
@@ -215,7 +217,7 @@ def test_a_row_is_trained_and_measured(project, monkeypatch):
     assert run_command(monkeypatch, *WHERE) == 0
     results = json.loads((project / "results" / "compare.json").read_text())
     default, deltas = results["default/1"], results["deltas/1"]
-    assert default["weights"] == 2 * (4 * 4 * (39 + 4 + 1)) + 4 * (8 + 1)
+    assert default["weights"] == 2 * (4 * 4 * (39 + 4 + 1)) + 12 * (8 + 1)
     assert deltas["weights"] == 2 * (4 * 4 * (39 + 4 + 1)) + 8 * (8 + 1)
     assert default["epochs"] == 2
     assert default["seconds"] > 0

@@ -7,7 +7,7 @@ from pipeline import train
 CHANNELS = ["TT_x", "TT_y", "TD_x", "TD_y", "UL_x", "UL_y", "LL_x", "LL_y"]
 
 
-def write(folder, *, mode="utterance", channels=CHANNELS, seed=1, **stack):
+def write(folder, *, mode="utterance", channels=CHANNELS, outputs=None, seed=1, **stack):
     """Write a folder with a network of random weights; return the Keras model."""
     import keras
 
@@ -17,7 +17,7 @@ def write(folder, *, mode="utterance", channels=CHANNELS, seed=1, **stack):
     recipe |= stack
     keras.utils.set_random_seed(seed)
     context = recipe.pop("context", 1)
-    model = Regressor(len(channels), **recipe)
+    model = Regressor(outputs or len(channels), **recipe)
     model.build({"inputs": (None, None, 39 * context), "resets": (None, None)})
     rng = np.random.default_rng(seed)
     about = {

@@ -15,7 +15,7 @@ from pipeline.formats import audio, track_csv
 from pipeline.prediction import live, long_sound
 from pipeline.prediction.predictor import read_about
 from pipeline.training import smoothing
-from pipeline.training.smoothing import Smoothing
+from pipeline.training.smoothing import Smoothing, Units
 from tests.pipeline import small_model
 from tests.pipeline.conftest import change
 
@@ -23,34 +23,32 @@ RATE = 16_000
 
 
 def utterance(seed, deltas, frames=400, noise=0.3):
-    """Slow tracks that are predicted with errors: predicted, measured, mean, scale."""
+    """Slow tracks that are predicted with errors: predicted, measured, units."""
     rng = np.random.default_rng(seed)
     mm = 5 * low_pass(rng.standard_normal((frames, 2)), 100, 4) + [30, -4]
     both = with_deltas(mm, deltas)
     mean, scale = both.mean(axis=0), both.std(axis=0)
     measured = ((both - mean) / scale).astype(np.float32)
     errors = noise * rng.standard_normal(measured.shape, np.float32)
-    return measured + errors, measured, mean, scale
+    return measured + errors, measured, Units(deltas, mean, scale)
 
 
 @pytest.mark.parametrize("deltas", [0, 1, 2])
 def test_what_helps_on_the_validation_side_is_chosen(deltas):
     side = [utterance(seed, deltas) for seed in range(3)]
-    chosen, errors = smoothing.choose("auto", side, deltas)
+    chosen, errors = smoothing.choose("auto", side)
     assert errors[str(chosen)] == min(errors.values()) < 0.5 * errors["none"]
     assert ("mlpg" in errors) == bool(deltas)
     assert errors.get("mlpg", 0) < 0.5 * errors["none"]
-    for predicted, measured, mean, scale in side:
-        smooth = chosen.apply(predicted, deltas, mean, scale)
+    for predicted, measured, units in side:
+        smooth = chosen.apply(predicted, units)
         assert np.square(smooth - measured).mean() < np.square(predicted - measured).mean()
 
 
 def test_nothing_is_chosen_where_nothing_helps():
     side = [utterance(seed, 0, noise=0.0) for seed in range(3)]
-    fast = [
-        (m + z, m + z, mean, scale) for (_, m, mean, scale), z in zip(side, jumps(), strict=True)
-    ]
-    chosen, _ = smoothing.choose("auto", fast, 0)
+    fast = [(m + z, m + z, units) for (_, m, units), z in zip(side, jumps(), strict=True)]
+    chosen, _ = smoothing.choose("auto", fast)
     assert chosen.method == "none"
 
 
@@ -61,14 +59,14 @@ def jumps():
 @pytest.mark.parametrize("wanted", ["none", "mlpg", 7.5])
 def test_what_is_wanted_is_taken_whatever_it_earns(wanted):
     side = [utterance(seed, 2, noise=1e-4) for seed in range(2)]
-    chosen, errors = smoothing.choose(wanted, side, 2)
+    chosen, errors = smoothing.choose(wanted, side)
     assert str(chosen) == (f"low-pass {wanted} Hz" if wanted == 7.5 else wanted)
     assert list(errors) == list(dict.fromkeys(["none", str(chosen)]))
 
 
 def test_the_low_pass_is_that_of_the_measured_tracks():
-    predicted, _, mean, scale = utterance(1, 0)
-    smooth = Smoothing("low-pass", 8.0).apply(predicted, 0, mean, scale)
+    predicted, _, units = utterance(1, 0)
+    smooth = Smoothing("low-pass", 8.0).apply(predicted, units)
     np.testing.assert_allclose(smooth, low_pass(predicted, 100, 8), atol=1e-6)
 
 
@@ -77,8 +75,7 @@ def test_the_low_pass_is_that_of_the_measured_tracks():
 def test_any_length_stays_what_it_is(frames, deltas, method):
     how = Smoothing(method, 10.0, (1.0,) * (2 * (1 + deltas)))
     z = np.random.default_rng(frames).standard_normal((frames, 2 * (1 + deltas)), np.float32)
-    mean, scale = np.zeros(z.shape[1]), np.ones(z.shape[1])
-    smooth = how.apply(z, deltas, mean, scale)
+    smooth = how.apply(z, Units(deltas, np.zeros(z.shape[1]), np.ones(z.shape[1])))
     assert smooth.shape == z.shape and smooth.dtype == np.float32
     assert np.isfinite(smooth).all()
     if method == "mlpg":  # deltas are those of the tracks
@@ -92,10 +89,10 @@ def test_any_length_stays_what_it_is(frames, deltas, method):
 def test_piece_by_piece_is_the_whole(how, size):
     deltas = len(how.variances) and 2
     z = np.random.default_rng(2).standard_normal((3456, 1 + deltas), np.float32)
-    statistics = np.zeros(1 + deltas), np.ones(1 + deltas)
+    units = Units(deltas, np.zeros(1 + deltas), np.ones(1 + deltas))
 
     def smooth(tracks):
-        return how.apply(tracks, deltas, *statistics)
+        return how.apply(tracks, units)
 
     pieces = list(smoothing.in_pieces((z[k : k + size] for k in range(0, len(z), size)), smooth))
     assert max(map(len, pieces)) <= smoothing.PIECE + max(size, smoothing.CONTEXT)
@@ -147,21 +144,23 @@ def test_a_long_sound_is_smoothed_across_its_pieces_and_a_live_one_is_not(tmp_pa
 
 def test_a_model_without_variances_for_mlpg_is_refused(tmp_path):
     smoothed_model(tmp_path / "trained", {"method": "mlpg"})
-    with pytest.raises(InputError, match="mlpg needs deltas and a variance per channel"):
+    with pytest.raises(InputError, match="mlpg needs deltas and a variance of each output"):
         read_about(tmp_path / "trained" / "model.json")
 
 
 def test_mlpg_without_deltas_is_refused_before_training(standardized, stage):
-    change(standardized / "params.yaml", train__smoothing="mlpg")
+    change(standardized / "params.yaml", train__smoothing="mlpg", recipes__default__deltas=0)
     outcome = stage("train")
     assert outcome.status == 2
-    assert outcome.err.startswith("error: params.yaml: train.smoothing: mlpg needs a layout")
+    assert outcome.err.startswith("error: params.yaml: train.smoothing: mlpg needs deltas")
     with pytest.raises(UsageError):
         smoothing.check("mlpg", 0)
 
 
-def test_training_chooses_and_evaluation_shows_what_each_earns(project, stage):
-    layout = {"channels": ["TT_x", "TT_y", "LL_y", "VL_y"], "deltas": 2}
+@pytest.mark.parametrize("deltas", [0, 2])
+def test_training_chooses_and_evaluation_shows_what_each_earns(project, stage, deltas):
+    """Deltas may be tracks of the layout, or else what the network learns beside its tracks."""
+    layout = {"channels": ["TT_x", "TT_y", "LL_y", "VL_y"], "deltas": deltas}
     change(project / "params.yaml", layouts={"four": layout}, recipes__default__epochs=2)
     for name in ("corpus", "extract", "standardize", "train", "evaluate"):
         assert stage(name).status == 0
@@ -170,7 +169,8 @@ def test_training_chooses_and_evaluation_shows_what_each_earns(project, stage):
     from pipeline.storage import Store
 
     about = read_about(project / "trained" / "model.json")
-    assert len(about.smoothing.variances) == len(about.channels) == 12
+    assert len(about.smoothing.variances) == about.network.outputs == 12
+    assert len(about.channels) == 4 * (1 + deltas)
     rows = tables.read("smoothing")
     assert {"none", "low-pass 10 Hz", "mlpg"} < {row["smoothing"] for row in rows}
     used = [row for row in rows if row["used"]]
@@ -181,7 +181,9 @@ def test_training_chooses_and_evaluation_shows_what_each_earns(project, stage):
     assert used[0]["rmse_mm"] == pytest.approx(test["rmse_mm"], rel=1e-5)
     store = Store(evaluate.PREDICTIONS, "evaluate")
     for entry in store.entries:
-        raw, smooth = (store.frames(entry, name) for name in ("raw", "predicted"))
+        given = [store.frames(entry, name) for name in ("raw", "deltas") if name in store.columns]
         own = np.array(entry.about["target_mean"]), np.array(entry.about["target_scale"])
-        expected = level.apply(about.smoothing.apply(raw, 2, *own))
-        np.testing.assert_allclose(expected, smooth, atol=1e-6)
+        expected = level.apply(about.smooth(np.concatenate(given, axis=1), *own))
+        np.testing.assert_allclose(expected, store.frames(entry, "predicted"), atol=1e-6)
+    (z,) = Predictor.load(project / "trained").run([np.zeros((50, 39), np.float32)])
+    assert z.shape == (50, len(about.channels))
