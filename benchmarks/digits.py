@@ -22,6 +22,7 @@ from examples import (
     mnist_rows,
     mnist_stacked,
 )
+from examples.feeding import whole_batches
 from pipeline.console import progress, run, say
 from pipeline.training import device
 
@@ -53,16 +54,19 @@ def race(
         "Keras, graph": classifier.compiled(network(keras.layers), xla=False),
         "Keras, XLA": classifier.compiled(network(keras.layers), xla=True),
     }
-    sides = [side[: steps * batch] for side in data.train]
+    x, y = (side[: steps * batch] for side in data.train)
+    train = whole_batches(x, y, batch, shuffle=False)
+    reading = min(1000, len(data.validation.digits))
+    held_out = whole_batches(*data.validation, reading, shuffle=False)
     best = dict.fromkeys([*contestants, "reading"], np.inf)
     for number in progress(range(1 + rounds), unit="rounds"):
         taken: dict[str, float] = {}
         for name, model in contestants.items():
             started = time.perf_counter()
-            model.fit(*sides, batch_size=batch, verbose=0)
+            model.fit(train, shuffle=False, verbose=0)
             taken[name] = (time.perf_counter() - started) / steps
         started = time.perf_counter()
-        contestants["Keras, graph"].evaluate(*data.validation, batch_size=1000, verbose=0)
+        contestants["Keras, graph"].evaluate(held_out, verbose=0)
         taken["reading"] = time.perf_counter() - started
         if number:  # the first round builds
             best = {name: min(1e3 * taken[name], least) for name, least in best.items()}

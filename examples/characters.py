@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from examples import arguments, pictures
+from examples.feeding import whole_batches
 from examples.results import Check
 from pipeline.console import InputError, UsageError, progress, run, say
 from pipeline.training import device
@@ -211,8 +212,7 @@ def train(
     with progress(range(0), total=updates, unit="updates") as bar:
         check(0)
         model.fit(
-            *batches(text, updates),
-            batch_size=SEGMENTS,
+            whole_batches(*batches(text, updates), SEGMENTS, shuffle=False),
             shuffle=False,
             verbose=0,
             callbacks=[

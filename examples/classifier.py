@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from examples import arguments, mnist, pictures
 from examples.early_stopping import EarlyStopping
+from examples.feeding import whole_batches
 from examples.results import Run
 from pipeline import workers
 from pipeline.console import progress, say
@@ -113,7 +114,7 @@ def train(
     model, reader = compiled(task.network(recurrent), task.xla), task.network(recurrent)
     stopping = EarlyStopping(len(data.validation.digits), task.patience or 0)
     run, best, average = Run(), model.get_weights(), model.get_weights()
-    steps = len(data.train.digits) // task.batch  # whole batches only: one shape
+    steps = len(data.train.digits) // task.batch
     started = time.perf_counter()
 
     def after_steps(_: int, logs: dict[str, float]) -> None:
@@ -142,8 +143,8 @@ def train(
     with progress(range(0), total=task.epochs * steps, unit="steps", position=line) as bar:
         bar.set_description(f"{task.name}, seed {seed}")
         model.fit(
-            *(side[: steps * task.batch] for side in data.train),
-            batch_size=task.batch,
+            whole_batches(*data.train, task.batch, shuffle=True),
+            shuffle=False,  # again
             epochs=task.epochs,
             verbose=0,
             callbacks=[
