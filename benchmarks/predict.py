@@ -5,7 +5,8 @@ is compared takes turns, round after round, so that whatever else the machine do
 medians count. It needs the trained folder that ``make repro`` leaves.
 
 start-up  a wav of 4 s to CSV in a new process: by onnxruntime, with the picture, through TensorFlow
-many      sounds of 1 to 12 s, on all cores: the command, and reading and features alone, its floor
+many      sounds of 1 to 12 s, on all cores: the command, and reading and features alone, its floor;
+          on one core the network, and its matrix products alone, the floor of that
 hours     one long sound: speed and the highest memory
 live      a network of 1024 units of one direction on one core, 10 ms of sound at a time
 """
@@ -28,6 +29,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 from onnx import numpy_helper
+from threadpoolctl import threadpool_limits
 
 from benchmarks.recurrent import ROOT, machine
 from features.frames import FRAME_RATE
@@ -156,6 +158,24 @@ def network_alone(trained: str, frames: int = 300, batch: int = 16) -> float:
     return batch * frames / FRAME_RATE / median(taken)
 
 
+def products_alone(trained: str, size: int = 1024, rounds: int = 9) -> float:
+    """Return how many times real time one core would be that did the network's products alone.
+
+    The rate is that of a large matrix product in float32.
+    """
+    a = np.ones((size, size), np.float32)
+    taken = []
+    with threadpool_limits(1):
+        for _ in range(1 + rounds):
+            started = time.perf_counter()
+            a @ a
+            taken.append(time.perf_counter() - started)
+    shapes = dict(predictor.read_about(Path(trained) / "model.json").network.weight_shapes())
+    biases = [name for name in shapes if "B_" in name or name.endswith("_b")]
+    per_frame = sum(np.prod(shape) for name, shape in shapes.items() if name not in biases)
+    return float(size**3 / median(taken[1:]) / per_frame / FRAME_RATE)
+
+
 def hours(folder: Path, trained: str, number: float) -> dict[str, float]:
     """Return speed and highest memory, in GB, of one sound of some hours."""
     path = folder / "long.wav"
@@ -216,7 +236,10 @@ def main() -> None:
         result["many, x real time"] = many(
             folder, options.model, options.sounds, max(1, options.rounds // 2)
         )
-        result["many, x real time"]["network alone, one core"] = network_alone(options.model)
+        result["many, x real time"] |= {
+            "network alone, one core": network_alone(options.model),
+            "its matrix products, one core": products_alone(options.model),
+        }
         result[f"{options.hours:g} hours"] = hours(folder, options.model, options.hours)
     result["live, ms per frame"] = live()
     result["machine"]["load after"] = os.getloadavg()[0]

@@ -80,7 +80,7 @@ def mfcc(
         raise ValueError(f"expected one channel of sound, not an array of shape {audio.shape}")
     step = max(1, _BLOCK * sample_rate // FRAME_RATE)
     blocks = (audio[start : start + step] for start in range(0, len(audio), step))
-    return np.concatenate(list(mfcc_blocks(blocks, sample_rate, warp=warp)))
+    return with_deltas(np.concatenate(list(_cepstra(blocks, sample_rate, warp))), 2)
 
 
 def mfcc_blocks(

@@ -3,8 +3,8 @@
 The project's own format, made to be opened by anything::
 
     time_s,TT_x,TT_y
-    0.000000,12.3456,-3.2100
-    0.010000,,-3.1987
+    0.0,12.3456,-3.21
+    0.01,,-3.1987
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from pipeline.console import InputError
@@ -71,9 +72,13 @@ def header(channels: Sequence[str]) -> str:
 
 def rows(tracks: Tracks) -> str:
     """Return the lines of some frames: time to the microsecond, positions to 0.1 micrometre."""
-    line = ",".join(["%.6f"] + ["%.4f"] * len(tracks.channels)) + "\n"
-    table = np.column_stack([tracks.time, tracks.values])
-    return "".join([line % tuple(values) for values in table.tolist()]).replace("nan", "")
+    if not len(tracks.time):
+        return ""
+    rounded = np.column_stack([np.round(tracks.time, 6), np.round(tracks.values, 4)])
+    rounded += 0.0  # no -0.0
+    # as JSON, since that takes a third of the time that Python's own formatting does
+    text = msgspec.json.encode(rounded.tolist()).decode()
+    return text[2:-2].replace("],[", "\n").replace("null", "") + "\n"
 
 
 def write(path: Path, tracks: Tracks) -> None:
