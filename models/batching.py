@@ -31,6 +31,8 @@ Utterances = Sequence[NDArray[np.float32]] | Mapping[int, NDArray[np.float32]]
 STEP_OVERHEAD = 6
 # The batch with the long lanes may hold so many times the frames of an update: few lanes are slow.
 LARGEST_BATCH = 2.5
+# Lengths of the batches of one epoch by `bucket`: XLA compiles once for each.
+BUCKETS = 4
 # Shares of padding that pack accepts for the sake of fewer, wider steps.
 PACK_WASTE = 0.07
 
@@ -76,23 +78,48 @@ def pad(lengths: Lengths, batch_size: int, rng: np.random.Generator) -> list[Bat
 
 
 def bucket(
-    lengths: Lengths, batch_size: int, rng: np.random.Generator, *, buckets: int = 4
+    lengths: Lengths, batch_size: int, rng: np.random.Generator, *, buckets: int = BUCKETS
 ) -> list[Batch]:
     """Batch utterances of like length; every batch of a bucket has one shape.
 
     The corpus, sorted by length, is cut into at most ``buckets`` runs of whole batches. Within a
     run utterances are drawn at random; the last batch of all may have empty lanes.
     """
-    ranked = np.argsort(lengths, kind="stable")
-    batches = -(-len(ranked) // batch_size)
     plan = []
-    for share in np.array_split(np.arange(batches), min(buckets, batches)):
-        members = ranked[share[0] * batch_size : (share[-1] + 1) * batch_size]
+    for members in _runs(lengths, batch_size, buckets):
         frames = int(lengths[members].max())
         members = rng.permutation(members)
         for chosen in np.split(members, np.arange(batch_size, len(members), batch_size)):
             plan.append(_side_by_side(chosen, batch_size, frames))
     return [plan[i] for i in rng.permutation(len(plan))]
+
+
+def _runs(lengths: Lengths, batch_size: int, buckets: int) -> Iterator[NDArray[np.intp]]:
+    """Yield the members of every bucket, those of the shortest first."""
+    ranked = np.argsort(lengths, kind="stable")
+    batches = -(-len(ranked) // batch_size)
+    for share in np.array_split(np.arange(batches), min(buckets, batches)):
+        yield ranked[share[0] * batch_size : (share[-1] + 1) * batch_size]
+
+
+def even_lengths(lengths: Lengths, batch_size: int, *, buckets: int = BUCKETS) -> NDArray[np.int64]:
+    """Return lengths that `bucket` needs no padding for, where utterances can be of any length.
+
+    Parameters
+    ----------
+    lengths : int [utterances]
+    batch_size, buckets : int
+        Of `bucket`.
+
+    Returns
+    -------
+    int64 [utterances]
+        The mean of each one's bucket, so that the corpus is as long as before.
+    """
+    even = np.empty(len(lengths), np.int64)
+    for members in _runs(lengths, batch_size, buckets):
+        even[members] = round(lengths[members].mean())
+    return even
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from pipeline.training.monitor import monitor
 from pipeline.training.onnx_graph import to_onnx
 from pipeline.training.restandardization import Restandardization
 from pipeline.training.smoothing import Smoothing, Units
-from pipeline.training.variation import Material
+from pipeline.training.variation import Material, Variation
 
 if TYPE_CHECKING:
     from models.regressor import Ensemble, Regressor
@@ -180,11 +180,12 @@ def train_networks(settings: params.Params, sides: tuple[Side, Side], where: str
 
 def introduce(model: Regressor, task: Task, wanted: params.Train, where: str) -> None:
     """Say what is about to be trained."""
-    lengths = task.train.lengths
-    plan = task.plan(lengths, np.random.default_rng(0))
+    own, rng = task.train.lengths, np.random.default_rng(0)
+    lengths = Variation(task.recipe.augment, len(own), rng, task.material).lengths(own)
+    plan = task.plan(lengths, rng)
     say(
         f"train: recipe {wanted.recipe}, {model.count_params():,} weights on {where};"
-        f" {len(lengths)} utterances, {lengths.sum()} frames, {len(plan)} updates per epoch,"
+        f" {len(own)} utterances, {own.sum()} frames, {len(plan)} updates per epoch,"
         f" {batching.waste(plan, lengths):.0%} padding"
     )
 

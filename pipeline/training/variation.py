@@ -6,7 +6,8 @@ varies what it would have varied, and the order in which utterances are read doe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from features import augmentation
 from features.frames import FRAME_RATE
 from features.standardization import Standardizer
+from models.batching import even_lengths
 from pipeline import corpora, corpus, params, standardize
 from pipeline.console import InputError
 from pipeline.storage import Array, Entry, Store
@@ -35,6 +37,62 @@ class Stretch(NamedTuple):
         return slice(self.start, self.start + self.frames)
 
 
+class Pairs:
+    """Which stretches of two there can be, and how long they are.
+
+    Parameters
+    ----------
+    own : int [utterances]
+        Frames of each.
+    origins : sequence
+        What utterances must share to be joined.
+    batch_size : int
+        Stretches are about as long as utterances are, in so few lengths that batches of so many of
+        one length need no padding.
+
+    Attributes
+    ----------
+    frames : int64 [utterances]
+        Of a stretch of each utterance; its own, where there is no other that is long enough.
+    """
+
+    def __init__(
+        self, own: NDArray[np.int64], origins: Sequence[Hashable], batch_size: int
+    ) -> None:
+        self.own = own
+        groups: dict[Hashable, list[int]] = {}
+        self.place = np.empty(len(own), np.int64)  # of each among its like, the shortest first
+        for k in np.argsort(own, kind="stable").tolist():
+            like = groups.setdefault(origins[k], [])
+            self.place[k] = len(like)
+            like.append(k)
+        self.like = [groups[origin] for origin in origins]
+        even = even_lengths(own, batch_size)
+        self.frames = np.array([n if self.others(k, n) else own[k] for k, n in enumerate(even)])
+
+    def others(self, k: int, frames: int) -> range:
+        """Return the places of those that make ``frames`` frames or more with utterance ``k``."""
+        like, missing = self.like[k], frames - self.own[k]
+        first = bisect_left(like, missing, key=lambda other: self.own[other])
+        # the last of them stands in for k itself, which is no other
+        return range(first, len(like) - (self.place[k] >= first))
+
+    def draw(self, k: int, rng: np.random.Generator) -> Stretch | None:
+        """Return a stretch of ``frames[k]`` frames out of utterance ``k`` and one before or after.
+
+        None where there is no other.
+        """
+        frames, like = int(self.frames[k]), self.like[k]
+        others = self.others(k, frames)
+        if not others:
+            return None
+        place = others[rng.integers(len(others))]
+        other = like[-1] if place == self.place[k] else like[place]
+        members = (k, other) if rng.random() < 0.5 else (other, k)
+        latest = int(self.own[k] + self.own[other]) - frames
+        return Stretch(members, int(rng.integers(latest + 1)), frames)
+
+
 class Joins:
     """Utterances end to end with others of the same speaker and session.
 
@@ -47,36 +105,20 @@ class Joins:
         Of the stage standardize.
     entries : sequence of Entry
         Those of its utterances that are joined.
+    batch_size : int
+        Of `Pairs`.
     """
 
-    def __init__(self, store: Store, entries: Sequence[Entry]) -> None:
+    def __init__(self, store: Store, entries: Sequence[Entry], batch_size: int) -> None:
         self.store = store
         self.entries = entries
         self.utterance_mode = store.about["mode"] == "utterance"
         rows = {entry.id: row for row, entry in enumerate(store.entries)}
         self.rows = [rows[entry.id] for entry in entries]
         self.statistics = standardize.load_statistics()
-        self.like: dict[tuple[str, str], list[int]] = {}
-        for k, entry in enumerate(entries):
-            self.like.setdefault(self.origin(entry), []).append(k)
-
-    @staticmethod
-    def origin(entry: Entry) -> tuple[str, str]:
-        """Return what utterances must share: whose tract it is and where its sensors are."""
-        return entry.about["speaker"], entry.about["session"]
-
-    def draw(self, k: int, rng: np.random.Generator) -> Stretch | None:
-        """Return a stretch of utterance ``k``, before or after another, and as long as ``k`` is.
-
-        None where there is no other.
-        """
-        others = [other for other in self.like[self.origin(self.entries[k])] if other != k]
-        if not others:
-            return None
-        other = others[rng.integers(len(others))]
-        members = (k, other) if rng.random() < 0.5 else (other, k)
-        start = int(rng.integers(self.entries[other].frames + 1))
-        return Stretch(members, start, self.entries[k].frames)
+        # what utterances must share: whose tract it is and where its sensors are
+        origins = [(entry.about["speaker"], entry.about["session"]) for entry in entries]
+        self.pairs = Pairs(np.array([entry.frames for entry in entries]), origins, batch_size)
 
     def cut(self, stretch: Stretch) -> tuple[Array, Array]:
         """Return inputs and targets of a stretch in z: its own, where utterances have theirs."""
@@ -202,21 +244,23 @@ class Material:
     def of(cls, store: Store, entries: Sequence[Entry], settings: params.Params) -> Material:
         """Open what the recipe's variation needs."""
         augment = settings.recipe.augment
-        joins = Joins(store, entries) if augment.join else None
+        joins = Joins(store, entries, settings.recipe.batch_size) if augment.join else None
         sound = augment.sound
         return cls(joins, Sounds(store, entries, sound, settings) if sound else None)
 
     def utterance(
-        self, k: int, x: Array, y: Array, join: float, rng: np.random.Generator
+        self, k: int, x: Array, y: Array, join: bool, rng: np.random.Generator
     ) -> tuple[Array, Array]:
-        """Return inputs and targets of an utterance, joined to another with probability ``join``.
+        """Return inputs and targets of an utterance, or of a stretch of it and another.
 
         Parameters
         ----------
         x, y : float32 [T, W]
             As they are stored.
+        join : bool
+            Whether it is to be joined, if there is another.
         """
-        stretch = self.joins.draw(k, rng) if self.joins and rng.random() < join else None
+        stretch = self.joins.pairs.draw(k, rng) if self.joins and join else None
         if self.joins and stretch:
             x, y = self.joins.cut(stretch)
         if self.sounds:
@@ -253,9 +297,12 @@ class Variation:
         self.material = material
         self.factors = rng.uniform(1 - augment.rate, 1 + augment.rate, utterances)
         self.seeds = rng.integers(2**63, size=utterances)
+        self.joined = rng.random(utterances) < augment.join
 
     def lengths(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the frames of each utterance after the change of rate."""
+        """Return the frames of each utterance after it was joined and its rate changed."""
+        if self.material.joins:
+            lengths = np.where(self.joined, self.material.joins.pairs.frames, lengths)
         if not self.augment.rate:
             return lengths
         return np.ceil((lengths - 1 + 1e-9) / self.factors).astype(np.int64)
@@ -263,7 +310,7 @@ class Variation:
     def apply(self, k: int, x: Array, y: Array) -> tuple[Array, Array]:
         """Return inputs and targets of utterance ``k`` as this epoch hears and sees them."""
         augment, rng = self.augment, np.random.default_rng(self.seeds[k])
-        x, y = self.material.utterance(k, x, y, augment.join, rng)
+        x, y = self.material.utterance(k, x, y, bool(self.joined[k]), rng)
         if augment.rate:
             factor = (self.factors[k], self.factors[k])
             x, y = augmentation.change_rate(x, y, rng, factor=factor)

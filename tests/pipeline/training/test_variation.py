@@ -1,6 +1,8 @@
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from features.mfcc import mfcc
 from features.standardization import Standardizer
@@ -8,7 +10,7 @@ from pipeline import extract, params, standardize
 from pipeline.console import InputError
 from pipeline.storage import Store
 from pipeline.training import fitting
-from pipeline.training.variation import Joins, Material, Sounds, Variation, vary
+from pipeline.training.variation import Joins, Material, Pairs, Sounds, Variation, vary
 from tests.pipeline.conftest import RATE, change, small_utterance
 
 STILL = params.Sound(
@@ -22,6 +24,7 @@ STILL = params.Sound(
     slope=(0, 0),
     gain_db=None,
 )
+BATCH = 2
 LIVELY = params.load().recipes["speakers"].augment.sound
 
 
@@ -73,7 +76,7 @@ def joined(request, project, stage):
         assert stage(name).status == 0
     store = Store(standardize.FOLDER, "standardize")
     side = fitting.Side.open(store, "train")
-    return side, Joins(store, side.entries), request.param
+    return side, Joins(store, side.entries, BATCH), request.param
 
 
 def raw_frames(side, k):
@@ -89,8 +92,8 @@ def test_a_stretch_is_of_one_speaker_and_standardised_like_an_utterance(joined):
     speakers = [entry.about["speaker"] for entry in side.entries]
     assert set(speakers) == {"a", "b"}
     seen = set()
-    for k, entry in enumerate(side.entries):
-        stretch = joins.draw(k, rng)
+    for k in range(len(side.entries)):
+        stretch = joins.pairs.draw(k, rng)
         first, second = stretch.members
         seen.add(stretch.members.index(k))
         assert first != second
@@ -103,7 +106,7 @@ def test_a_stretch_is_of_one_speaker_and_standardised_like_an_utterance(joined):
                 both = [side.read(member)[column] for member in stretch.members]
                 expected = np.concatenate(both)[stretch.part]
             assert z.dtype == np.float32
-            assert len(z) == entry.frames
+            assert len(z) == joins.pairs.frames[k]
             np.testing.assert_allclose(z, expected, atol=2e-4)
     assert seen == {0, 1}
 
@@ -113,7 +116,7 @@ def test_the_sound_of_a_stretch_gives_the_features_of_the_stretch(joined):
     sounds = Sounds(side.store, side.entries, STILL, params.load())
     rng = np.random.default_rng(2)
     for k in range(6):
-        stretch = joins.draw(k, rng)
+        stretch = joins.pairs.draw(k, rng)
         x, _ = joins.cut(stretch)
         heard = sounds.stretch(stretch, rng)
         border = side.entries[stretch.members[0]].frames - stretch.start
@@ -128,27 +131,65 @@ def test_the_sound_of_a_stretch_gives_the_features_of_the_stretch(joined):
 def test_one_utterance_of_a_speaker_is_joined_to_none(standardized):
     store = Store(standardize.FOLDER, "standardize")
     side = fitting.Side.open(store, "train")
-    alone = Joins(store, side.entries[:1])
-    assert alone.draw(0, np.random.default_rng(0)) is None
+    alone = Joins(store, side.entries[:1], BATCH)
+    assert alone.pairs.draw(0, np.random.default_rng(0)) is None
     x, y = side.read(0)
-    same = Material(alone).utterance(0, x, y, 1.0, np.random.default_rng(0))
+    same = Material(alone).utterance(0, x, y, True, np.random.default_rng(0))
     np.testing.assert_array_equal(same[0], x)
     np.testing.assert_array_equal(same[1], y)
+
+
+@given(
+    frames=st.lists(st.integers(1, 60), min_size=1, max_size=12),
+    speakers=st.lists(st.sampled_from("ab"), min_size=12, max_size=12),
+    batch=st.integers(1, 5),
+)
+def test_stretches_have_the_length_that_was_promised_and_lie_in_two_of_a_speaker(
+    frames, speakers, batch
+):
+    pairs = Pairs(np.array(frames), speakers[: len(frames)], batch)
+    rng = np.random.default_rng(0)
+    for k, n in [*enumerate(frames)] * 5:
+        stretch = pairs.draw(k, rng)
+        if stretch is None:
+            assert pairs.frames[k] == n
+            assert speakers[: len(frames)].count(speakers[k]) == 1
+            continue
+        assert k in stretch.members
+        assert len(set(stretch.members)) == 2
+        assert len({speakers[member] for member in stretch.members}) == 1
+        assert stretch.frames == pairs.frames[k]
+        assert stretch.start >= 0
+        assert stretch.part.stop <= sum(frames[member] for member in stretch.members)
+
+
+def test_every_other_utterance_of_a_speaker_is_drawn_and_equally_often():
+    frames = np.array([30, 10, 20, 40, 50])
+    pairs = Pairs(frames, "aaaab", 2)
+    rng = np.random.default_rng(1)
+    assert pairs.draw(4, rng) is None
+    for k in range(4):
+        drawn = [sum(pairs.draw(k, rng).members) - k for _ in range(900)]
+        others, counts = np.unique(drawn, return_counts=True)
+        enough = [o for o in range(4) if o != k and frames[o] + frames[k] >= pairs.frames[k]]
+        assert others.tolist() == enough
+        assert counts == pytest.approx(900 / len(enough), rel=0.2)
 
 
 def test_as_many_utterances_are_joined_as_wanted(standardized):
     side = fitting.Side.open(Store(standardize.FOLDER, "standardize"), "train")
     still = params.load().recipes["tutorial"].augment
-    material = Material(Joins(side.store, side.entries))
+    material = Material(Joins(side.store, side.entries, BATCH))
     for share in (0.0, 0.5, 1.0):
         augment = msgspec.structs.replace(still, join=share)
         changed = []
         for seed in range(20):
             rng = np.random.default_rng(seed)
             variation = Variation(augment, len(side.entries), rng, material)
+            lengths = variation.lengths(side.lengths)
             for k in range(len(side.entries)):
                 x, y = variation.apply(k, *side.read(k))
-                assert len(x) == len(y) == side.entries[k].frames
+                assert len(x) == len(y) == lengths[k]
                 changed.append(not np.array_equal(x, side.read(k)[0]))
         assert np.mean(changed) == pytest.approx(share, abs=0.1)
 
@@ -170,7 +211,7 @@ def test_each_change_changes_the_features_and_none_moves_them():
 
 def test_the_epoch_decides_what_is_drawn(standardized):
     side, sounds = opened(LIVELY)
-    material = Material(Joins(side.store, side.entries), sounds)
+    material = Material(Joins(side.store, side.entries, BATCH), sounds)
     augment, n = params.load().recipe.augment, len(side.entries)
     one, same, other = (
         Variation(augment, n, np.random.default_rng(seed), material).apply(0, *side.read(0))[0]
