@@ -27,6 +27,8 @@ bench: .venv/dev
 	python -m benchmarks.recurrent
 	python -m benchmarks.predict
 	python -m benchmarks.cluster
+	python -m benchmarks.characters
+	python -m benchmarks.digits
 
 compare: .venv/run
 	@python -m benchmarks.compare
@@ -36,13 +38,11 @@ compare: .venv/run
 real: .venv/run
 	@python -m benchmarks.real_speech
 
-# Trainings side by side, a core each; what is timed against others has the machine to itself.
+# Trainings on digits side by side, a core each.
 tutorials: .venv/run
 	@python -m examples.lstm_step_by_step
 	@python -m examples.digits
 	@python -m examples.characters
-	@python -m benchmarks.characters
-	@python -m benchmarks.digits
 
 # Peers and browsers that tests use where they are; the tests that need one skip without it.
 DEBIAN := chromium chromium-driver ffmpeg pocketsphinx-testdata speech-tools

@@ -4,8 +4,10 @@
 parameters of today, cheapest first, and goes on where it was interrupted; each figure is kept in
 ``benchmarks/results/compare.json`` as soon as it is known. It then prints and writes the table
 (``compare.md``) and draws it (``docs/pictures/compare``). It needs what ``dvc repro standardize``
-leaves. A row differs from the default recipe in what it names and in nothing else: epochs, learning
-rate and all other settings were chosen for the default on the validation side.
+leaves. Training times are those of the first seed, which has the machine to itself: others may be
+trained side by side, by commands for other ``--rows``. A row differs from the default recipe in
+what it names and in nothing else: epochs, learning rate and all other settings were chosen for the
+default on the validation side.
 """
 
 from __future__ import annotations
@@ -94,10 +96,10 @@ ROWS: dict[str, Row] = {
     "default": Row("default: 2 bidirectional LSTM layers of 256", {}, seeds=3),
     "unsmoothed": Row("default, its tracks not smoothed", {}, seeds=3, source="unsmoothed"),
     "raw": Row("default, neither smoothed nor restandardized", {}, seeds=3, source="raw"),
-    "plain": Row("default without augmentation", recipe(augment=PLAIN), seeds=3),
+    "plain": Row("default without augmentation", recipe(augment=PLAIN)),
     "unjoined": Row("default, utterances not joined", {"recipes.default.augment.join": 0}),
-    "no-deltas": Row("default, deltas not learned, no MLPG", recipe(deltas=0), seeds=3),
-    "front": Row("2 dense layers of 256 on 11 frames in front", FRONT),
+    "no-deltas": Row("default, deltas not learned, no MLPG", recipe(deltas=0)),
+    "front": Row("2 dense layers of 256 on 11 frames in front", FRONT, seeds=3),
     "mse": Row("default, squared error alone", recipe(loss="mse")),
     "one-layer": Row("1 bidirectional layer", recipe(units=[256])),
     "three-layers": Row("3 bidirectional layers", recipe(units=[256] * 3), seeds=3),
@@ -106,7 +108,7 @@ ROWS: dict[str, Row] = {
     "one-way": Row("1 direction, no delay", one_way(0)),
     "one-way-5": Row("1 direction, 5 frames late", one_way(5)),
     "one-way-10": Row("1 direction, 10 frames late", one_way(10)),
-    "published": Row("2 dense, 2 bidirectional layers of 300 on 11 frames", PUBLISHED),
+    "published": Row("2 dense, 2 bidirectional layers of 300 on 11 frames", PUBLISHED, seeds=3),
     "pellets": Row("4 tongue pellets: other tracks (`pellets`)", {"extract.layout": "pellets"}),
     "tutorial": Row("the tutorial's: 1 LSTM of 1,024, 1 direction", {"train.recipe": "tutorial"}),
 }
@@ -150,17 +152,12 @@ def cells(name: str, own: Sequence[Result]) -> list[str]:
     if name not in FLOORS:
         trained = [
             f"{own[0]['weights']:,}",
-            f"{average(own, 'seconds'):.0f}",
-            f"{average(own, 'frames_per_s'):,.0f}",
+            f"{own[0]['seconds']:.0f}",
+            f"{own[0]['frames_per_s']:,}",
             f"{sum(r['validation'][row.source] for r in own) / len(own):.3f}",
         ]
     figures = [test["z_mse"].text(3), test["rmse_mm"].text(2), test["pearson_r"].text(3)]
     return [*words, *trained, *figures]
-
-
-def average(own: Sequence[Result], key: str) -> float:
-    """Return the mean over seeds."""
-    return sum(result[key] for result in own) / len(own)
 
 
 def markdown(results: Results) -> str:
@@ -178,12 +175,12 @@ def verdict(results: Results) -> str:
     default = made(results, "default")
     if not default:
         return "the default has not been trained"
-    limit = average(default, "seconds")
+    limit = default[0]["seconds"]
     known = {name: own for name in ROWS if name not in FLOORS and (own := made(results, name))}
     rivals = {
         name: trials.figure(own, ROWS[name].source, "z_mse").mean
         for name, own in known.items()
-        if average(own, "seconds") <= limit and same_tracks(ROWS[name])
+        if own[0]["seconds"] <= limit and same_tracks(ROWS[name])
     }
     best = min(rivals, key=rivals.__getitem__)
     lines = [f"best within the default's {limit:.0f} s: {best}, test z-MSE {rivals[best]:.3f}"]
@@ -210,7 +207,7 @@ def draw(results: Results, stem: Path) -> None:
         colour = style.VERMILION if name == "default" else style.BLUE
         errors(left, y, test[name], known[name], ROWS[name].source, colour)
         if name not in FLOORS:
-            right.plot([average(known[name], "seconds")], [y], "o", color=colour, markersize=3.5)
+            right.plot([known[name][0]["seconds"]], [y], "o", color=colour, markersize=3.5)
     left.set_yticks(range(len(order)), [ROWS[name].text.replace("`", "") for name in order])
     left.set_xlabel("error of z-scores, squared (dot: test, 95 %; ring: validation)")
     left.set_xlim(left=0)

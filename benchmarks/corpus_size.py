@@ -6,7 +6,8 @@ the seed and its number alone, so that a longer corpus begins with the shorter o
 utterances are the same sounds at every size, and never trained on. Sizes count training utterances;
 150 is the embedded corpus itself. Larger ones, such as ``--utterances 350 750``, are synthesised
 first, about a second of two cores each. Figures are kept in ``benchmarks/results/corpus_size.json``
-as soon as they are known; an interrupted command goes on.
+as soon as they are known; an interrupted command goes on. The trained folders stay in
+``data/corpus-size``, for ``python -m benchmarks.real_speech 750=data/corpus-size/trained-750``.
 """
 
 from __future__ import annotations
@@ -181,7 +182,7 @@ def main() -> None:
         raise InputError(f"{source}: {len(longest)} utterances are too few; was one refused?")
     for size in sorted(options.utterances):
         one = trial(size, longest, embedded)
-        trials.run(one, FOLDER, options.results, source)
+        trials.run(one, FOLDER, options.results, source, keep=FOLDER / f"trained-{size}")
         results = trials.load(options.results)
     write_text(options.results.with_suffix(".md"), markdown(results))
     say(markdown(results))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 import shlex
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -150,7 +151,9 @@ def load(path: Path) -> Results:
     return read_json(path, "the benchmark") if path.exists() else {}
 
 
-def run(trial: Trial, folder: Path, path: Path, source: Path = Path()) -> Result:
+def run(
+    trial: Trial, folder: Path, path: Path, source: Path = Path(), keep: Path | None = None
+) -> Result:
     """Run a trial if it has not run, and return its figures.
 
     Parameters
@@ -161,6 +164,8 @@ def run(trial: Trial, folder: Path, path: Path, source: Path = Path()) -> Result
         Of the results.
     source : Path
         The project whose outputs the trial starts from.
+    keep : Path, optional
+        Where the trained folder goes, for more than these figures.
     """
     results = load(path)
     if is_done(results, trial):
@@ -179,6 +184,10 @@ def run(trial: Trial, folder: Path, path: Path, source: Path = Path()) -> Result
         "date": datetime.date.today().isoformat(),
         **measure(own),
     }
+    if keep is not None:
+        discard(keep)
+        keep.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(own / train_stage.FOLDER, keep)
     write_json(path, load(path) | {trial.key: result})
     discard(own)
     return result

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -115,6 +116,7 @@ def train(
     stopping = EarlyStopping(len(data.validation.digits), task.patience or 0)
     run, best, average = Run(), model.get_weights(), model.get_weights()
     steps = len(data.train.digits) // task.batch
+    first = min(steps, limit or steps)  # check: in the first epoch each would be the best so far
     started = time.perf_counter()
 
     def after_steps(_: int, logs: dict[str, float]) -> None:
@@ -125,7 +127,7 @@ def train(
         share = min(1.0, max(NEWEST, 10 * EVERY / step))
         average = [a + share * (w - a) for a, w in zip(average, model.get_weights(), strict=True)]
         reader.set_weights(average)
-        if task.patience is not None:
+        if task.patience is not None and step >= first:
             if stopping.better(step, partial(wrong, reader, data.validation)):
                 best = average
                 score = 1 - stopping.fewest / len(data.validation.digits)
@@ -242,6 +244,8 @@ def main(tutorials: Mapping[Path, Sequence[Task]], given: Namespace) -> None:
     ]
     done = workers.spread(train_alone, calls, given.jobs)
     runs = {}
+    # a worker that has grown is replaced, which joblib warns of
+    warnings.filterwarnings("ignore", "A worker stopped", UserWarning)
     for task in tasks:
         runs[task.name] = list(islice(done, given.seeds))
         say(summary(task, runs[task.name]))

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import corpus_size
 from pipeline import apart, console, protocols
 from pipeline.corpora.vocaltractlab import synthesis
+from pipeline.prediction.predictor import read_about
 from tests.pipeline.conftest import change
 
 EMBEDDED = {"train": ["a", "b", "d"], "validation": ["c"], "test": ["e"]}
@@ -53,6 +54,8 @@ def test_every_size_is_tested_on_the_same_utterances(project, monkeypatch):
     rows = (project / "sizes.md").read_text().splitlines()[2:]
     assert [row.split()[1] for row in rows] == ["5", "12"]
     assert (project / "picture.png").exists()
+    kept = read_about(corpus_size.FOLDER / "trained-12" / "model.json")
+    assert kept.trained_on["utterances"] == 12
 
 
 def test_only_the_embedded_corpus_can_be_any_size(project):
