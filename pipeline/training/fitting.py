@@ -274,6 +274,23 @@ def assembled(
             yield batch, arrays
 
 
+def trace(model: keras.Model, task: Task) -> None:
+    """Update a model that is about to be restored on shapes in the order of the first epoch.
+
+    TensorFlow makes a graph for the first shape that it sees and another for all others, and the
+    two round differently: a run that goes on needs those of the run that was killed.
+    """
+    rng, side = np.random.default_rng(task.seed), task.train
+    variation = Variation(task.recipe.augment, len(side.entries), rng, task.material)
+    plan = task.plan(variation.lengths(side.lengths), rng)
+    shapes: dict[tuple[int, int], batching.Batch] = {}
+    for batch in plan:
+        shapes.setdefault((batch.lanes, batch.frames), batch)
+    for batch in list(shapes.values())[:2]:
+        model.train_on_batch(*assemble(batch, side, variation, task.dynamics))
+    model.reset_metrics()
+
+
 def train_epoch(
     model: keras.Model, task: Task, plan: list[batching.Batch], variation: Variation, title: str
 ) -> tuple[float, float]:
@@ -342,6 +359,8 @@ def fit(model: keras.Model, task: Task, log: Callable[[Row], None]) -> Trained:
     plan_of_validation = held_out(task)
     history: list[Row] = []
     best = model.get_weights()
+    if task.checkpoint.exists():
+        trace(model, task)
     restored = checkpoint.restore(task.checkpoint, model, task.fingerprint)
     if restored is not None:
         best, state = restored
