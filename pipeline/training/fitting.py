@@ -275,11 +275,12 @@ def assembled(
 
 
 def trace(model: keras.Model, task: Task) -> None:
-    """Update a model that is about to be restored on shapes in the order of the first epoch.
+    """Let a model see the shapes of the first epoch in their order, and leave it as it was.
 
     TensorFlow makes a graph for the first shape that it sees and another for all others, and the
     two round differently: a run that goes on needs those of the run that was killed.
     """
+    kept = [variable.numpy() for variable in checkpoint.variables(model)]
     rng, side = np.random.default_rng(task.seed), task.train
     variation = Variation(task.recipe.augment, len(side.entries), rng, task.material)
     plan = task.plan(variation.lengths(side.lengths), rng)
@@ -288,7 +289,8 @@ def trace(model: keras.Model, task: Task) -> None:
         shapes.setdefault((batch.lanes, batch.frames), batch)
     for batch in list(shapes.values())[:2]:
         model.train_on_batch(*assemble(batch, side, variation, task.dynamics))
-    model.reset_metrics()
+    for variable, value in zip(checkpoint.variables(model), kept, strict=True):
+        variable.assign(value)
 
 
 def train_epoch(
@@ -359,10 +361,9 @@ def fit(model: keras.Model, task: Task, log: Callable[[Row], None]) -> Trained:
     plan_of_validation = held_out(task)
     history: list[Row] = []
     best = model.get_weights()
-    if task.checkpoint.exists():
-        trace(model, task)
     restored = checkpoint.restore(task.checkpoint, model, task.fingerprint)
     if restored is not None:
+        trace(model, task)
         best, state = restored
         history, rng.bit_generator.state = state["history"], state["rng"]
         say(f"train: going on after epoch {len(history)}")

@@ -100,28 +100,40 @@ def test_the_best_epoch_is_kept_and_the_last_beside_it(standardized, stage, monk
     assert not np.array_equal(best.values, last.values)
 
 
-def test_an_interrupted_run_goes_on_unless_it_is_to_be_fresh(standardized, stage, monkeypatch):
-    whole = stage("train")
-    assert whole.status == 0
-    expected, validate = weights(), fitting.validate
-
-    def interrupt():
-        """Stop in the third epoch."""
-        left = iter([validate, validate])
-        monkeypatch.setattr(fitting, "validate", lambda *given: next(left)(*given))
+def interrupt(stage, monkeypatch):
+    """Stop in the third epoch."""
+    validate = fitting.validate
+    left = iter([validate, validate])
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "validate", lambda *given: next(left)(*given))
         with pytest.raises((StopIteration, RuntimeError)):
             stage("train")
-        monkeypatch.setattr(fitting, "validate", validate)
 
+
+def test_an_interrupted_run_goes_on_unless_it_is_to_be_fresh(standardized, stage, monkeypatch):
+    assert stage("train").status == 0
+    expected = weights()
     for fresh in (False, True):
         change(standardized / "params.yaml", train__fresh=False)
-        interrupt()
+        interrupt(stage, monkeypatch)
         change(standardized / "params.yaml", train__fresh=fresh)
         outcome = stage("train")
         assert outcome.status == 0
         assert ("going on after epoch 2" in outcome.out) is not fresh
         assert ("epoch 1/4" in outcome.out) is fresh
         assert_same(expected, weights())
+
+
+def test_what_another_run_left_changes_nothing(standardized, stage, monkeypatch):
+    assert stage("train").status == 0
+    expected = weights()
+    change(standardized / "params.yaml", recipes__default__clip_norm=1.0)
+    interrupt(stage, monkeypatch)
+    change(standardized / "params.yaml", recipes__default__clip_norm=1.25)
+    outcome = stage("train")
+    assert outcome.status == 0
+    assert "epoch 1/4" in outcome.out
+    assert_same(expected, weights())
 
 
 def test_training_stops_when_patience_ends(standardized, stage, monkeypatch):
