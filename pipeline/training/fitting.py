@@ -275,22 +275,26 @@ def assembled(
 
 
 def trace(model: keras.Model, task: Task) -> None:
-    """Let a model see the shapes of the first epoch in their order, and leave it as it was.
+    """Let TensorFlow make one graph of an update, for batches of any number of frames.
 
-    TensorFlow makes a graph for the first shape that it sees and another for all others, and the
-    two round differently: a run that goes on needs those of the run that was killed.
+    Of its own accord it makes one for the first shape that it sees and another for all others. That
+    takes twice as long, and the two round differently: a run that goes on, and sees another shape
+    first, would not end with the weights of one that never stopped.
     """
-    kept = [variable.numpy() for variable in checkpoint.variables(model)]
-    rng, side = np.random.default_rng(task.seed), task.train
-    variation = Variation(task.recipe.augment, len(side.entries), rng, task.material)
-    plan = task.plan(variation.lengths(side.lengths), rng)
-    shapes: dict[tuple[int, int], batching.Batch] = {}
-    for batch in plan:
-        shapes.setdefault((batch.lanes, batch.frames), batch)
-    for batch in list(shapes.values())[:2]:
-        model.train_on_batch(*assemble(batch, side, variation, task.dynamics))
-    for variable, value in zip(checkpoint.variables(model), kept, strict=True):
-        variable.assign(value)
+    import keras
+
+    if keras.backend.backend() != "tensorflow" or task.recipe.loop == "static":
+        return
+    import tensorflow as tf
+
+    plan = task.plan(task.train.lengths, np.random.default_rng(0))
+    batch = assemble(plan[0], task.train, None, task.dynamics)
+    shapes = tf.nest.map_structure(
+        lambda x: tf.TensorSpec((x.shape[0], None, *x.shape[2:]), x.dtype), batch
+    )
+    model.make_train_function()
+    update = tf.function(lambda *batch: model.train_function(iter([batch])))
+    update.get_concrete_function(*shapes)
 
 
 def train_epoch(
@@ -363,16 +367,16 @@ def fit(model: keras.Model, task: Task, log: Callable[[Row], None]) -> Trained:
     best = model.get_weights()
     restored = checkpoint.restore(task.checkpoint, model, task.fingerprint)
     if restored is not None:
-        trace(model, task)
         best, state = restored
         history, rng.bit_generator.state = state["history"], state["rng"]
         say(f"train: going on after epoch {len(history)}")
     for row in history:
         log(row)
     last = model.get_weights()
+    started = time.perf_counter()
+    trace(model, task)
     while len(history) < recipe.epochs and not stalled(history, recipe.patience):
         title = f"epoch {len(history) + 1}/{recipe.epochs}"
-        started = time.perf_counter()
         variation = Variation(recipe.augment, len(task.train.entries), rng, task.material)
         plan = task.plan(variation.lengths(task.train.lengths), rng)
         try:
@@ -397,6 +401,7 @@ def fit(model: keras.Model, task: Task, log: Callable[[Row], None]) -> Trained:
             "rng": rng.bit_generator.state,
         }
         checkpoint.save(task.checkpoint, model, best, state)
+        started = time.perf_counter()
     return Trained(best, last, history)
 
 

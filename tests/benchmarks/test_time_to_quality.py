@@ -14,7 +14,7 @@ from tests.pipeline.conftest import change
 
 
 def scripted(errors, seconds_per_epoch):
-    """A way whose validation errors are given, and a clock that its epochs move."""
+    """What makes a way whose validation errors are given, and a clock that it and epochs move."""
     now = [0.0]
     left = list(errors)
     current = [1.0]
@@ -27,23 +27,27 @@ def scripted(errors, seconds_per_epoch):
         now[0] += 1000  # measuring takes time that does not count
         return current[0] + (0.1 if side == "test side" else 0)
 
-    return (epoch, error), lambda: now[0]
+    def make():
+        now[0] += 2
+        return epoch, error
+
+    return make, lambda: now[0]
 
 
 SIDES = {"validation": "validation side", "test": "test side"}
 
 
-def test_training_ends_at_the_quality_and_measuring_does_not_count():
-    way, clock = scripted([0.9, 0.5, 0.4, 0.3], 5.0)
-    rows = list(curve(way, SIDES, 0.454, 100, clock))
-    assert [row["seconds"] for row in rows] == [5, 10, 15]
+def test_training_ends_at_the_quality_and_making_counts_but_measuring_does_not():
+    make, clock = scripted([0.9, 0.5, 0.4, 0.3], 5.0)
+    rows = list(curve(make, SIDES, 0.454, 100, clock))
+    assert [row["seconds"] for row in rows] == [7, 12, 17]
     assert [row["validation"] for row in rows] == [0.9, 0.5, 0.4]
     assert rows[-1]["test"] == pytest.approx(0.5)
 
 
 def test_training_is_left_at_the_limit():
-    way, clock = scripted([0.9] * 9, 5.0)
-    assert len(list(curve(way, SIDES, 0.454, 12, clock))) == 3
+    make, clock = scripted([0.9] * 9, 5.0)
+    assert len(list(curve(make, SIDES, 0.454, 15, clock))) == 3
 
 
 def ends(default, tutorial):

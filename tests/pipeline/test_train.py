@@ -136,6 +136,20 @@ def test_what_another_run_left_changes_nothing(standardized, stage, monkeypatch)
     assert_same(expected, weights())
 
 
+def test_an_update_has_one_graph_for_batches_of_any_length(standardized, stage, monkeypatch):
+    from models.regressor import Regressor
+
+    update, graphs = Regressor.train_step, []
+
+    def counted(self, *data):
+        graphs.append(data)
+        return update(self, *data)
+
+    monkeypatch.setattr(Regressor, "train_step", counted)
+    assert stage("train").status == 0
+    assert len(graphs) == 1
+
+
 def test_training_stops_when_patience_ends(standardized, stage, monkeypatch):
     change(
         standardized / "params.yaml",
