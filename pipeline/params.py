@@ -161,7 +161,6 @@ class Recipe(Block, frozen=True):
     track_weights: dict[str, NotNegative]
     deltas: Annotated[int, Meta(ge=0, le=2)]
     augment: Augment
-    loop: Literal["dynamic", "static"]
     batching: Literal["pad", "bucket", "pack"]
     batch_size: Count
     optimizer: Literal["sgd", "rmsprop", "adam", "adamw"]

@@ -159,7 +159,6 @@ def network(task: Task) -> Regressor:
         dropout=recipe.dropout,
         recurrent_dropout=recipe.recurrent_dropout,
         l2=recipe.l2,
-        loop=recipe.loop,
         delay=recipe.output_delay,
         dtype=recipe.precision,
     )
@@ -283,7 +282,7 @@ def trace(model: keras.Model, task: Task) -> None:
     """
     import keras
 
-    if keras.backend.backend() != "tensorflow" or task.recipe.loop == "static":
+    if keras.backend.backend() != "tensorflow":
         return
     import tensorflow as tf
 
