@@ -32,7 +32,7 @@ def save(path: Path, model: keras.Model, best: Weights, progress: dict[str, Any]
     progress : dict
         Anything that JSON can hold: fingerprint, history, the state of the shuffling generator.
     """
-    arrays = {f"variable_{i}": v.numpy() for i, v in enumerate(variables(model))}
+    arrays = {f"variable_{i}": v.numpy() for i, v in enumerate(_variables(model))}
     arrays |= {f"best_{i}": weight for i, weight in enumerate(best)}
     with atomic_path(path) as part, part.open("wb") as file:
         np.savez(file, progress=np.array(json.dumps(progress)), **arrays)
@@ -54,15 +54,14 @@ def restore(
             progress = json.loads(archive["progress"].item())
             if progress["fingerprint"] != fingerprint:
                 return None
-            arrays = [archive[f"variable_{i}"] for i in range(len(variables(model)))]
+            arrays = [archive[f"variable_{i}"] for i in range(len(_variables(model)))]
             best = [archive[f"best_{i}"] for i in range(len(model.weights))]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-    for variable, array in zip(variables(model), arrays, strict=True):
+    for variable, array in zip(_variables(model), arrays, strict=True):
         variable.assign(array)
     return best, progress
 
 
-def variables(model: keras.Model) -> list[Any]:
-    """Return all that an update changes."""
+def _variables(model: keras.Model) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
