@@ -36,7 +36,7 @@ compare: .venv/run
 	@python -m benchmarks.time_to_quality
 
 real: .venv/run
-	@python -m benchmarks.real_speech
+	@python -m benchmarks.real_speech --imitate
 
 # Trainings on digits side by side, a core each.
 tutorials: .venv/run

@@ -4,7 +4,8 @@
 that have measured articulation beside the sound, by one trained folder or several, and prints for
 every channel Pearson's r over all frames and the lag at which r would be highest. Which predicted
 point stands for which sensor says real_speech.yaml. Trained on one synthesised speaker, the network
-knows neither other tracts nor other microphones.
+knows neither other tracts nor other microphones. ``--imitate`` adds what that speaker himself would
+have done, saying the same phones at the same times, for recordings with labels: see `imitation`.
 """
 
 from __future__ import annotations
@@ -20,27 +21,33 @@ import yaml
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from benchmarks.imitation import imitate
 from features import articulation, metrics
 from features.frames import HOP_S
 from pipeline import Predictor, corpora, params
 from pipeline.plots import style
 from pipeline.prediction import predictor
-from pipeline.utterance import Utterance
+from pipeline.utterance import Tracks, Utterance
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 RECORDINGS = Path(__file__).with_suffix(".yaml")
 CUTOFF_HZ, MAX_GAP_S = 20, 0.1
 MAX_LAG = 20  # frames
 AXES = "xy"
+SPEAKER = "synthesised speaker"
 
 
 class Recording(msgspec.Struct, forbid_unknown_fields=True):
-    """A file of a corpus in ../shared/data, and the predicted point of every sensor."""
+    """A file of a corpus in ../shared/data, and the predicted point of every sensor.
+
+    ``phones`` says in SAMPA what its labels are, see `imitation.imitate`; empty: it has none.
+    """
 
     name: str
     file: str
     sensors: dict[str, str]
     channel_map: dict[int, str] = {}
+    phones: dict[str, str] = {}
 
     @property
     def channels(self) -> dict[str, str]:
@@ -66,10 +73,9 @@ def read(reader: str, recording: Recording) -> Utterance:
     return corpora.reader(reader).read(item, settings)
 
 
-def correlate(utterance: Utterance, predict: Predictor, channels: Mapping[str, str]) -> Found:
+def correlate(utterance: Utterance, predicted: Tracks, channels: Mapping[str, str]) -> Found:
     """Compare every measured channel with the predicted one that stands for it."""
-    assert utterance.audio is not None
-    predicted, measured = predict(utterance.audio, utterance.sample_rate), utterance.tracks
+    measured = utterance.tracks
     values = measured.values[:, [measured.channels.index(name) for name in channels]]
     first, truth = articulation.onto_grid(
         measured.time, values, CUTOFF_HZ, MAX_GAP_S, len(predicted.time)
@@ -126,6 +132,7 @@ def main() -> None:
     parser.add_argument(
         "models", nargs="*", metavar="NAME=FOLDER", default=[f"model={predictor.FOLDER}"]
     )
+    parser.add_argument("--imitate", action="store_true", help="the synthesised speaker, too")
     parser.add_argument("--picture", type=Path, help="also draw bars here, a PNG")
     options = parser.parse_args()
     recordings = msgspec.convert(
@@ -137,9 +144,17 @@ def main() -> None:
     found: dict[str, dict[str, Found]] = {}
     for reader, recording in recordings.items():
         utterance = read(reader, recording)
-        found[reader] = {
-            name: correlate(utterance, predict, recording.channels)
+        assert utterance.audio is not None
+        predicted = {
+            name: predict(utterance.audio, utterance.sample_rate)
             for name, predict in models.items()
+        }
+        if options.imitate and recording.phones:
+            frames = len(next(iter(predicted.values())).time)
+            predicted[SPEAKER] = imitate(utterance.phones, recording.phones, frames)
+        found[reader] = {
+            name: correlate(utterance, tracks, recording.channels)
+            for name, tracks in predicted.items()
         }
         print(report(recording, utterance, found[reader]))
     if options.picture:

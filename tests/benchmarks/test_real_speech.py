@@ -1,9 +1,12 @@
+import itertools
+
 import msgspec
 import numpy as np
 import pytest
 import yaml
 
-from benchmarks import real_speech
+from benchmarks import imitation, real_speech
+from pipeline.corpora.vocaltractlab import phonotactics, score
 from pipeline.layouts import BUILT_IN
 from pipeline.utterance import Tracks
 
@@ -17,22 +20,16 @@ def recordings():
 
 
 def echo(utterance, channels, late=0.0):
-    """A predictor that knows the measured tracks and gives them under the predicted names."""
-
-    def predict(audio, sample_rate):
-        frames = 1 + len(audio) * 100 // sample_rate
-        time = np.arange(frames) / 100
-        measured = utterance.tracks
-        values = np.zeros((frames, len(POINTS)))
-        for name, point in channels.items():
-            column = measured.values[:, measured.channels.index(name)]
-            known = np.isfinite(column)
-            values[:, POINTS.index(point)] = np.interp(
-                time - late, measured.time[known], column[known]
-            )
-        return Tracks(time, values, POINTS)
-
-    return predict
+    """The measured tracks under the predicted names."""
+    frames = 1 + len(utterance.audio) * 100 // utterance.sample_rate
+    time = np.arange(frames) / 100
+    measured = utterance.tracks
+    values = np.zeros((frames, len(POINTS)))
+    for name, point in channels.items():
+        column = measured.values[:, measured.channels.index(name)]
+        known = np.isfinite(column)
+        values[:, POINTS.index(point)] = np.interp(time - late, measured.time[known], column[known])
+    return Tracks(time, values, POINTS)
 
 
 @pytest.mark.parametrize("reader", ["hprc", "xrmb", "carstens"])
@@ -50,3 +47,13 @@ def test_every_recording_is_compared_channel_by_channel(shared_data, recordings,
     np.testing.assert_allclose(found.lag_ms, 50, atol=10)
     table = real_speech.report(recording, utterance, {"late": found})
     assert all(f"  {sensor} " in table for sensor in recording.sensors)
+
+
+@pytest.mark.parametrize("reader", ["hprc", "xrmb"])
+def test_every_phone_of_a_recording_has_its_sampa(shared_data, recordings, reader):
+    recording = recordings[reader]
+    utterance = real_speech.read(reader, recording)
+    said = imitation.in_sampa(utterance.phones, recording.phones)
+    assert {phone.text for phone in said} <= {*phonotactics.VOWELS, *score.CONSONANTS}
+    assert {phone.text for phone in utterance.phones} == set(recording.phones)
+    assert all(a.end == pytest.approx(b.start) for a, b in itertools.pairwise(said))
