@@ -11,14 +11,15 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.shape import INPUTS, OUTPUTS, Shape
+
 LENGTHS = Path(__file__).resolve().parents[2] / "shared" / "data" / "seed" / "Y.npy"
-INPUTS, OUTPUTS, FRAMES = 39, 24, 300
+FRAMES = 300
 LEARNING_RATE = 7e-5
 SIDE = 2048  # of the matrices of the large product
 FRAMES_PER_UPDATE = 8000
@@ -38,36 +39,6 @@ PROCESSES: dict[str, tuple[str, dict[str, str]]] = {
     "jax": ("jax", {"KERAS_BACKEND": "jax"}),
     "torch": ("torch", {}),
 }
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A network and the batch it is fed."""
-
-    cell: str
-    units: int
-    batch: int
-    bidirectional: bool = False
-    layers: int = 1
-
-    @property
-    def operations(self) -> int:
-        """Floating-point operations in products that a training step needs per frame.
-
-        Forward, gradient by the weights, gradient by what enters; the input needs no gradient.
-        """
-        directions = 2 if self.bidirectional else 1
-        width, products = INPUTS, -directions * self.gates * self.units * INPUTS
-        for _ in range(self.layers):
-            products += 3 * directions * self.gates * self.units * (width + self.units)
-            width = directions * self.units
-        return 2 * (products + 3 * width * OUTPUTS)
-
-    @property
-    def gates(self) -> int:
-        """Blocks of weights in a cell."""
-        return {"lstm": 4, "gru": 3}[self.cell]
-
 
 Build = Callable[[Shape], Step]
 

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contestants import Shape
 from benchmarks.recurrent import ROOT, machine
+from benchmarks.shape import Shape
 from models import batching
 from pipeline import params, protocols, standardize
 from pipeline.console import progress, run, say

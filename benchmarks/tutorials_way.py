@@ -6,13 +6,11 @@ One utterance at a time, automatic gradients, the carry a stack of h and c, Adam
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
 
-if TYPE_CHECKING:
-    from benchmarks.contestants import Shape
+from benchmarks.shape import Shape
 
 LEARNING_RATE = 7e-5
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import time_to_quality
-from benchmarks.contestants import Shape
+from benchmarks.shape import Shape
 from benchmarks.time_to_quality import curve, sentence, verdict
 from pipeline import apart, console
 from tests.pipeline.conftest import change
