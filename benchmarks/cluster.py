@@ -22,6 +22,7 @@ import numpy as np
 from benchmarks.predict import ROOT, noise
 from features.frames import frame_count
 from features.mfcc import SAMPLE_RATE
+from pipeline.console import run
 from pipeline.formats import audio
 
 COMMAND = ["-m", "pipeline.predict"]
@@ -129,4 +130,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -26,7 +26,7 @@ import numpy as np
 from features.frames import FRAME_RATE
 from models import batching
 from pipeline import extract, protocols, standardize
-from pipeline.console import progress, say
+from pipeline.console import progress, run, say
 from pipeline.storage import Store, StoreWriter
 from pipeline.training import fitting
 
@@ -92,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

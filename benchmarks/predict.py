@@ -34,6 +34,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.recurrent import ROOT, machine
 from features.frames import FRAME_RATE
 from features.mfcc import SAMPLE_RATE, WIDTH, mfcc
+from pipeline.console import run
 from pipeline.formats import audio
 from pipeline.prediction import long_sound, predictor
 from pipeline.prediction.predictor import Predictor
@@ -253,4 +254,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -25,6 +25,7 @@ from benchmarks.imitation import imitate
 from features import articulation, metrics
 from features.frames import HOP_S
 from pipeline import Predictor, corpora, params
+from pipeline.console import InputError, UsageError, run
 from pipeline.plots import style
 from pipeline.prediction import predictor
 from pipeline.utterance import Tracks, Utterance
@@ -69,8 +70,18 @@ def read(reader: str, recording: Recording) -> Utterance:
     settings = params.load().corpus
     settings = msgspec.structs.replace(settings, channel_map=recording.channel_map)
     items = corpora.reader(reader).find(DATA / reader, settings)
-    (item,) = (item for item in items if item.files[0].stem == recording.file)
-    return corpora.reader(reader).read(item, settings)
+    for item in items:
+        if item.files[0].stem == recording.file:
+            return corpora.reader(reader).read(item, settings)
+    raise InputError(f"{DATA / reader}: no {recording.file}; it is not part of the project")
+
+
+def load(wanted: str) -> tuple[str, Predictor]:
+    """Return name and model of ``NAME=FOLDER``."""
+    name, equals, folder = wanted.partition("=")
+    if not equals:
+        raise UsageError(f"{wanted!r}: models are named, NAME=FOLDER")
+    return name, Predictor.load(folder)
 
 
 def correlate(utterance: Utterance, predicted: Tracks, channels: Mapping[str, str]) -> Found:
@@ -138,9 +149,7 @@ def main() -> None:
     recordings = msgspec.convert(
         yaml.safe_load(RECORDINGS.read_text(encoding="utf-8")), dict[str, Recording]
     )
-    models = {
-        name: Predictor.load(folder) for name, folder in (m.split("=", 1) for m in options.models)
-    }
+    models = dict(map(load, options.models))
     found: dict[str, dict[str, Found]] = {}
     for reader, recording in recordings.items():
         utterance = read(reader, recording)
@@ -162,4 +171,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

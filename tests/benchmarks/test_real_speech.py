@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from benchmarks import imitation, real_speech
+from pipeline.console import InputError, UsageError
 from pipeline.corpora.vocaltractlab import phonotactics, score
 from pipeline.layouts import BUILT_IN
 from pipeline.utterance import Tracks
@@ -57,3 +58,15 @@ def test_every_phone_of_a_recording_has_its_sampa(shared_data, recordings, reade
     assert {phone.text for phone in said} <= {*phonotactics.VOWELS, *score.CONSONANTS}
     assert {phone.text for phone in utterance.phones} == set(recording.phones)
     assert all(a.end == pytest.approx(b.start) for a, b in itertools.pairwise(said))
+
+
+def test_data_that_are_not_there_are_one_line(recordings, tmp_path, monkeypatch):
+    monkeypatch.setattr(real_speech, "DATA", tmp_path)
+    for reader, recording in recordings.items():
+        with pytest.raises(InputError, match=f"{reader}: no {recording.file}"):
+            real_speech.read(reader, recording)
+
+
+def test_a_model_without_a_name_is_one_line():
+    with pytest.raises(UsageError, match="NAME=FOLDER"):
+        real_speech.load("trained")
