@@ -2,7 +2,7 @@
 
 A network that was trained on one speaker and hears another can at best tell how its own would have
 articulated what it hears. How far that lies from what the other one did is a matter of two people,
-not of a network, and bounds what any network of that training can be expected to reach.
+not of a network, and tells what a network of that training can be expected to reach.
 """
 
 from __future__ import annotations
