@@ -15,7 +15,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 repro: .venv/run
 	@dvc repro
-	@python -m pipeline.summary
+	@python -m pipeline.compare
 
 test: .venv/dev debian
 	ruff check .
@@ -31,12 +31,12 @@ bench: .venv/dev
 	python -m benchmarks.digits
 
 compare: .venv/run
-	@python -m benchmarks.compare
-	@python -m benchmarks.corpus_size
-	@python -m benchmarks.time_to_quality
+	@python -m studies.compare
+	@python -m studies.corpus_size
+	@python -m studies.time_to_quality
 
 real: .venv/run
-	@python -m benchmarks.real_speech --imitate
+	@python -m studies.real_speech --imitate
 
 # Trainings on digits side by side, a core each.
 tutorials: .venv/run

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from examples import arguments, characters, pictures
 from examples.results import Check
-from pipeline.console import run, say
-from pipeline.training import device
+from pipeline.ground import device
+from pipeline.ground.console import run, say
 
 
 def race(codes: characters.Codes, seed: int, updates: int) -> dict[str, list[Check]]:

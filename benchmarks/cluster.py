@@ -22,8 +22,8 @@ import numpy as np
 from benchmarks.predict import ROOT, noise
 from features.frames import frame_count
 from features.mfcc import SAMPLE_RATE
-from pipeline.console import run
 from pipeline.formats import audio
+from pipeline.ground.console import run
 
 COMMAND = ["-m", "pipeline.predict"]
 

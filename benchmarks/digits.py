@@ -23,8 +23,8 @@ from examples import (
     mnist_stacked,
 )
 from examples.feeding import whole_batches
-from pipeline.console import progress, run, say
-from pipeline.training import device
+from pipeline.ground import device
+from pipeline.ground.console import progress, run, say
 
 NETWORKS: dict[str, tuple[classifier.Network, int, bool]] = {  # batch; whether XLA is for ours
     "one layer, dynamic loop": (partial(mnist_rows.network, loop="dynamic"), 128, True),

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from examples import arguments
-from pipeline.console import progress, run, say
-from pipeline.training import device
+from pipeline.ground import device
+from pipeline.ground.console import progress, run, say
 
 if TYPE_CHECKING:
     import keras

@@ -25,9 +25,11 @@ import numpy as np
 
 from features.frames import FRAME_RATE
 from models import batching
-from pipeline import extract, protocols, standardize
-from pipeline.console import progress, run, say
-from pipeline.storage import Store, StoreWriter
+from pipeline import standardize
+from pipeline.corpora import protocols
+from pipeline.ground import artifacts
+from pipeline.ground.console import progress, run, say
+from pipeline.ground.storage import Store, StoreWriter
 from pipeline.training import fitting
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,7 +49,7 @@ def write_frames(hours: float, rng: np.random.Generator) -> int:
     noise = rng.standard_normal((10_000, 63), np.float32)
     lengths = rng.integers(100, 800, round(hours * 3600 * FRAME_RATE / 450))
     about = {"channels": [f"track_{k}" for k in range(24)], "hop_s": 1 / FRAME_RATE}
-    with StoreWriter(extract.FOLDER, {"inputs": 39, "targets": 24}, about) as writer:
+    with StoreWriter(artifacts.FRAMES, {"inputs": 39, "targets": 24}, about) as writer:
         for k, length in enumerate(progress(lengths, unit="utterances")):
             frames = np.roll(noise[:length], k, axis=1)
             known = {"speaker": f"s{k % 50}", "sentence": "", "phones": []}
@@ -58,11 +60,11 @@ def write_frames(hours: float, rng: np.random.Generator) -> int:
 
 def lay_out_an_epoch(name: str, batch_size: int) -> int:
     """Assemble every batch of an epoch; return their number."""
-    side = fitting.Side.open(Store(standardize.FOLDER, "standardize"), protocols.TRAIN)
-    plan = batching.epoch(name, side.lengths, batch_size, np.random.default_rng(0))
+    split = fitting.Split.open(Store(artifacts.STANDARDIZED, "standardize"), protocols.TRAIN)
+    plan = batching.epoch(name, split.lengths, batch_size, np.random.default_rng(0))
     for batch in progress(plan, unit="batches"):
-        fitting.assemble(batch, side, None)
-    say(f"{name}: {len(plan)} batches, {batching.waste(plan, side.lengths):.1%} padding")
+        fitting.assemble(batch, split, None)
+    say(f"{name}: {len(plan)} batches, {batching.padding_share(plan, split.lengths):.1%} padding")
     return len(plan)
 
 

@@ -31,14 +31,14 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from threadpoolctl import threadpool_limits
 
-from benchmarks.recurrent import ROOT, machine
+from benchmarks.machine import ROOT, machine
 from features.frames import FRAME_RATE
 from features.mfcc import SAMPLE_RATE, WIDTH, mfcc
-from pipeline.console import run
 from pipeline.formats import audio
-from pipeline.prediction import long_sound, predictor
+from pipeline.ground.console import run
+from pipeline.prediction import long_sound
 from pipeline.prediction.predictor import Predictor
-from pipeline.training import onnx_graph
+from pipeline.trained import description, onnx_graph
 
 RESULTS = ROOT / "benchmarks" / "results" / "predict.json"
 TARGETS = {
@@ -56,11 +56,12 @@ from features.context import stack_frames
 from features.mfcc import mfcc
 from features.standardization import Standardizer
 from models import regressor
+from pipeline.trained import description
 from pipeline.prediction import predictor
 from pipeline.formats import audio, track_csv
-from pipeline.utterance import Tracks
+from pipeline.ground.utterance import Tracks
 sound, out, trained = map(Path, sys.argv[1:])
-about = predictor.read_about(trained / "model.json")
+about = description.read_about(trained / "model.json")
 x = Standardizer().fit_transform(mfcc(*audio.read(sound)))
 x = stack_frames(x, about.recipe.context)
 model = regressor.load(trained / "model.keras")
@@ -73,7 +74,7 @@ FLOOR = """
 import os, sys
 from pathlib import Path
 from benchmarks.predict import read_and_analyse
-from pipeline import workers
+from pipeline.ground import workers
 paths = sorted(Path(sys.argv[1]).iterdir())
 calls = [(paths[k::16],) for k in range(16)]
 list(workers.spread(read_and_analyse, calls, os.cpu_count()))
@@ -171,7 +172,7 @@ def products_alone(trained: str, size: int = 1024, rounds: int = 9) -> float:
             started = time.perf_counter()
             a @ a
             taken.append(time.perf_counter() - started)
-    shapes = dict(predictor.read_about(Path(trained) / "model.json").network.weight_shapes())
+    shapes = dict(description.read_about(Path(trained) / "model.json").network.weight_shapes())
     biases = [name for name in shapes if "B_" in name or name.endswith("_b")]
     per_frame = sum(np.prod(shape) for name, shape in shapes.items() if name not in biases)
     return float(size**3 / median(taken[1:]) / per_frame / FRAME_RATE)
@@ -197,11 +198,11 @@ def live(seconds: float = 10.0) -> dict[str, float]:
         for name, shape in network.weight_shapes()
     ]
     graph = onnx_graph.build(network, stored).SerializeToString()
-    recipe = predictor.Recipe("lstm", (1024,), False, "concat", 0)
-    average = predictor.Statistics(
+    recipe = description.Recipe("lstm", (1024,), False, "concat", 0)
+    average = description.Statistics(
         *[(float(k),) * n for k, n in ((0, 39), (1, 39), (0, 24), (1, 24))]
     )
-    about = predictor.About(tuple(f"c{k}" for k in range(24)), "corpus", average, recipe, {})
+    about = description.About(tuple(f"c{k}" for k in range(24)), "corpus", average, recipe, {})
     model = Predictor(about, graph, own_statistics=False, threads=1)
     sound = noise(seconds).reshape(-1, SAMPLE_RATE // FRAME_RATE)
     stamps = [(time.perf_counter(), time.thread_time())]

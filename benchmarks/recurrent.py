@@ -10,15 +10,12 @@ count. ``bound`` is what the rate of a large product in float32 would allow.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -36,12 +33,11 @@ from benchmarks.contestants import (
     Build,
     utterances,
 )
+from benchmarks.machine import ROOT, machine
 
-ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "recurrent.json"
 PAUSE = 0.1  # seconds, for the threads of the one before to fall asleep
 EPOCH_ROUNDS = 3
-PACKAGES = ("tensorflow", "keras", "jax", "torch")
 PARTS = ("steps", "epochs")
 Table = dict[str, tuple[str, Build]]
 
@@ -128,21 +124,6 @@ def epoch_ratios(medians: dict[str, float]) -> dict[str, Any]:
         return {"variant": variant, **{k: medians[variant] / medians[v] for k, v in peers.items()}}
 
     return {name: compare(best(medians, f"own, {name}")) for name in ("pad", "bucket", "pack")}
-
-
-def machine() -> dict[str, Any]:
-    """Describe what this runs on."""
-    cpu = Path("/proc/cpuinfo")
-    lines = cpu.read_text().splitlines() if cpu.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "cores": os.cpu_count(),
-        "system": platform.system(),
-        "date": datetime.date.today().isoformat(),
-        "load": os.getloadavg()[0],
-        "versions": {p: version(p) for p in PACKAGES if find_spec(p)},
-    }
 
 
 def show(title: str, medians: dict[str, float], unit: str) -> None:

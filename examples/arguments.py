@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from pipeline.console import UsageError
+from pipeline.ground.console import UsageError
 
 OUTPUT = Path("data/tutorials")  # pictures and models, unless told otherwise
 

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from examples import arguments, pictures
 from examples.feeding import whole_batches
 from examples.results import Check
-from pipeline.console import InputError, UsageError, progress, run, say
-from pipeline.training import device
+from pipeline.ground import device
+from pipeline.ground.console import InputError, UsageError, progress, run, say
 
 if TYPE_CHECKING:
     import keras

@@ -24,9 +24,8 @@ from examples import arguments, mnist, pictures
 from examples.early_stopping import EarlyStopping
 from examples.feeding import whole_batches
 from examples.results import Run
-from pipeline import workers
-from pipeline.console import progress, say
-from pipeline.training import device
+from pipeline.ground import device, workers
+from pipeline.ground.console import progress, say
 
 if TYPE_CHECKING:
     import keras

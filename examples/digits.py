@@ -7,7 +7,7 @@ A picture for each tutorial goes to data/tutorials.
 from __future__ import annotations
 
 from examples import classifier, mnist_bidirectional, mnist_rows, mnist_stacked
-from pipeline.console import run
+from pipeline.ground.console import run
 
 LONGEST_FIRST = {
     "mnist_bidirectional": mnist_bidirectional.tasks,

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from examples import arguments
-from pipeline.console import run, say
-from pipeline.training import device
+from pipeline.ground import device
+from pipeline.ground.console import run, say
 
 Values = dict[str, NDArray[np.float32]]
 

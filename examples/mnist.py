@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.console import InputError
+from pipeline.ground.console import InputError
 
 FOLDER = Path("../shared/data/mnist")
 VALIDATION = 5000  # images at the end of the training files that are held back

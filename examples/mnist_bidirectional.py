@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from examples import classifier
-from pipeline.console import run
+from pipeline.ground.console import run
 
 if TYPE_CHECKING:
     import keras

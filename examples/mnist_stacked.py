@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from examples import classifier
-from pipeline.console import run
+from pipeline.ground.console import run
 
 if TYPE_CHECKING:
     import keras

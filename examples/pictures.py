@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from examples.results import Check, Run
+from pipeline.ground.storage import atomic_path
 from pipeline.plots import style
-from pipeline.storage import atomic_path
 
 TUTORIAL: Any = {"linestyle": (0, (4, 2)), "linewidth": 0.8}
 

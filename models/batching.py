@@ -56,7 +56,7 @@ class Batch:
     start: NDArray[np.intp]
 
 
-def waste(plan: Sequence[Batch], lengths: Lengths) -> float:
+def padding_share(plan: Sequence[Batch], lengths: Lengths) -> float:
     """Return the share of an epoch's frames that is padding."""
     capacity = sum(batch.lanes * batch.frames for batch in plan)
     return 1 - sum(int(lengths[batch.utterance].sum()) for batch in plan) / capacity

@@ -4,20 +4,33 @@ A run is anything that DVC or Git can name: an experiment, a commit, a branch; `
 lies in reports/ now::
 
     python -m pipeline.compare main brave-lynx workspace
+
+Without a run, the workspace is compared with its floors, ridge regression and the mean.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from pipeline import summary
-from pipeline.console import InputError, run, say, stage_parser
 from pipeline.evaluation import tables
-from pipeline.plot import QUANTITIES
-from pipeline.plots import curves, style
+from pipeline.ground import artifacts
+from pipeline.ground.console import InputError, run, say, stage_parser
+from pipeline.ground.storage import read_json
 
-SENSORS = tables.FOLDER / "sensors.csv"
+SENSORS = artifacts.TABLES / "sensors.csv"
+
+
+def figures(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the figures on the test set of each network, floor or run as text."""
+    wide = max(len(name) for name in (*rows, "test set")) + 1
+    lines = [f"{'test set':<{wide}}{'z-MSE':>8}{'RMSE mm':>10}{'Pearson r':>11}"]
+    for name, row in rows.items():
+        r = "-" if row["pearson_r"] is None else f"{row['pearson_r']:.3f}"
+        lines.append(f"{name:<{wide}}{row['z_mse']:>8.3f}{row['rmse_mm']:>10.2f}{r:>11}")
+    return "\n".join(lines)
 
 
 def read(run_name: str, path: Path) -> str:
@@ -44,22 +57,34 @@ def read(run_name: str, path: Path) -> str:
         raise InputError(f"{run_name}: no {path} there ({reason}); see `dvc exp show`") from None
 
 
+def draw(runs: Sequence[str], stem: Path) -> None:
+    """Draw error and correlation of several runs, articulator by articulator."""
+    from pipeline.plots import curves, style  # Matplotlib takes a second to import
+
+    rows = {
+        name: {style.sensor_name(row["sensor"]): row for row in tables.parse(read(name, SENSORS))}
+        for name in runs
+    }
+    style.save(curves.comparison(rows, curves.QUANTITIES), stem)
+    say(f"compare: {len(runs)} runs -> {stem}.png, {stem.name}.pdf")
+
+
 def main() -> None:
     """Run the command."""
     parser = stage_parser(__doc__, "compare")
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="what DVC or Git can name")
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="what DVC or Git can name")
     parser.add_argument(
         "--output", type=Path, default=Path("reports/runs"), help="of the picture, without ending"
     )
     arguments = parser.parse_args()
     runs = list(dict.fromkeys(arguments.runs))
-    say(summary.table({name: json.loads(read(name, summary.METRICS))["test"] for name in runs}))
-    rows = {
-        name: {style.sensor_name(row["sensor"]): row for row in tables.parse(read(name, SENSORS))}
-        for name in runs
-    }
-    style.save(curves.comparison(rows, QUANTITIES), arguments.output)
-    say(f"compare: {len(runs)} runs -> {arguments.output}.png, {arguments.output.name}.pdf")
+    if runs:
+        say(figures({name: json.loads(read(name, artifacts.METRICS))["test"] for name in runs}))
+        draw(runs, arguments.output)
+        return
+    metrics = read_json(artifacts.METRICS, "evaluate")
+    say(figures({"model": metrics["test"], **metrics["floors"]}))
+    say(f"figures: {artifacts.METRICS}   pictures: {artifacts.PLOTS}/")
 
 
 if __name__ == "__main__":

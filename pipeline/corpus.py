@@ -8,8 +8,6 @@ the utterances are synthesised into data/corpus first; an interrupted run goes o
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,18 +15,15 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pipeline import corpora, params
-from pipeline.console import InputError, UsageError, progress, run, say, stage_parser, warn
-from pipeline.corpora import Item, vocaltractlab
-from pipeline.storage import checksum, discard, write_text
-from pipeline.utterance import Utterance
+from pipeline import corpora
+from pipeline.corpora import Item, manifest, vocaltractlab
+from pipeline.ground import artifacts, params
+from pipeline.ground.console import InputError, UsageError, progress, run, say, stage_parser, warn
+from pipeline.ground.storage import discard
+from pipeline.ground.utterance import Utterance
 
-FOLDER = Path("data/corpus")
-MANIFEST = FOLDER / "manifest.csv"
-REFUSED = FOLDER / "refused.csv"
 LOOK = Path("data/inspection")
 MINIMUM_S = 0.1  # shorter than this is no utterance
-SEPARATOR = "|"  # between the files of an utterance
 
 
 def source(corpus: params.Corpus) -> Path:
@@ -40,7 +35,7 @@ def source(corpus: params.Corpus) -> Path:
         return folder
     if corpus.reader != "vocaltractlab":
         raise UsageError(f"corpus.path: name the folder of the {corpus.reader} corpus")
-    return FOLDER
+    return artifacts.CORPUS
 
 
 def check(utterance: Utterance) -> None:
@@ -72,57 +67,6 @@ def check(utterance: Utterance) -> None:
         raise InputError(f"tracks start at {time[0]:.3f} s, after the sound's {seconds:.3f} s")
 
 
-def describe(item: Item, utterance: Utterance) -> dict[str, Any]:
-    """Return the manifest's row of an utterance."""
-    tracks, audio = utterance.tracks, utterance.audio
-    seconds = tracks.time[-1] if audio is None else len(audio) / utterance.sample_rate
-    return {
-        "id": item.id,
-        "speaker": utterance.speaker,
-        "session": utterance.session,
-        "style": utterance.style,
-        "sentence": utterance.sentence,
-        "duration_s": f"{seconds:.3f}",
-        "sample_rate_hz": utterance.sample_rate,
-        "frames": len(tracks.time),
-        "frame_rate_hz": f"{tracks.rate:.3f}",
-        "channels": len(tracks.channels),
-        "span_start_s": "" if item.span is None else item.span[0],
-        "span_end_s": "" if item.span is None else item.span[1],
-        "sha256": checksum(*item.files),
-        "files": SEPARATOR.join(path.as_posix() for path in item.files),
-    }
-
-
-def csv_text(rows: list[dict[str, Any]], columns: list[str]) -> str:
-    """Return rows as CSV with a header."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def read_manifest() -> Iterator[tuple[Item, dict[str, str]]]:
-    """Yield every utterance that the stage accepted, with its row of the manifest."""
-    try:
-        with MANIFEST.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except FileNotFoundError:
-        raise InputError(f"{MANIFEST}: not found; run `dvc repro corpus` first") from None
-    for row in rows:
-        span = (row["span_start_s"], row["span_end_s"])
-        yield (
-            Item(
-                row["id"],
-                tuple(Path(name) for name in row["files"].split(SEPARATOR)),
-                **{key: row[key] for key in ("speaker", "session", "style", "sentence")},
-                span=(float(span[0]), float(span[1])) if all(span) else None,
-            ),
-            row,
-        )
-
-
 def examine(corpus: params.Corpus, folder: Path) -> Iterator[tuple[Item, Utterance | str]]:
     """Read and check every utterance below a folder; yield it, or why it cannot be used."""
     reader = corpora.reader(corpus.reader)
@@ -148,7 +92,7 @@ def scan(corpus: params.Corpus, folder: Path) -> tuple[list[dict], list[dict]]:
     refused: list[dict[str, Any]] = []
     for item, utterance in examine(corpus, folder):
         if isinstance(utterance, Utterance):
-            accepted.append(describe(item, utterance))
+            accepted.append(manifest.row(item, utterance))
             continue
         name = f"{item.files[0]}: " if item.files else f"{item.id}: "
         reason = utterance.removeprefix(name)
@@ -161,7 +105,9 @@ def scan(corpus: params.Corpus, folder: Path) -> tuple[list[dict], list[dict]]:
 
 def inspect(corpus: params.Corpus, arguments: argparse.Namespace) -> None:
     """Print and draw what a corpus holds."""
-    from pipeline import inspection  # Matplotlib takes a second that the stage has no use for
+    from pipeline.corpora import (
+        inspection,  # Matplotlib takes a second that the stage has no use for
+    )
 
     given = {key: getattr(arguments, key) for key in ("reader", "path")}
     corpus = msgspec.structs.replace(corpus, **{k: v for k, v in given.items() if v is not None})
@@ -188,20 +134,20 @@ def main() -> None:
         return
     corpora.reader(corpus.reader)  # refuses a wrong name before any work
     folder = source(corpus)
-    if folder == FOLDER:
-        discard(MANIFEST)  # an interrupted run must not leave the old one beside new utterances
+    if folder == artifacts.CORPUS:
+        # an interrupted run must not leave the old one beside new utterances
+        discard(artifacts.MANIFEST)
         vocaltractlab.synthesize(folder, corpus.synthesis, arguments.jobs)
     rows, refused = scan(corpus, folder)
     if not rows:
         raise InputError(f"{folder}: no utterance that the reader {corpus.reader} can use")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    write_text(REFUSED, csv_text(refused, ["id", "file", "reason"]))
-    write_text(MANIFEST, csv_text(rows, list(rows[0])))
+    manifest.write(artifacts.REFUSED, refused, ["id", "file", "reason"])
+    manifest.write(artifacts.MANIFEST, rows, list(rows[0]))
     minutes = sum(float(row["duration_s"]) for row in rows) / 60
     speakers = len({row["speaker"] for row in rows})
     say(
         f"corpus: {len(rows)} utterances, {minutes:.1f} min, {speakers} speaker(s)"
-        f" by {corpus.reader}; {len(refused)} refused -> {MANIFEST}"
+        f" by {corpus.reader}; {len(refused)} refused -> {artifacts.MANIFEST}"
     )
 
 

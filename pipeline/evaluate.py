@@ -8,7 +8,6 @@ they stand on in reports/protocol.json, and a CSV per question in reports/tables
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,17 +16,14 @@ from numpy.typing import NDArray
 from features import metrics, ridge
 from features.context import stack_frames
 from features.frames import FRAME_RATE
-from pipeline import extract, palates, params, protocols, standardize, train
-from pipeline.console import InputError, progress, run, say, stage_parser
-from pipeline.evaluation import calibration, tables
+from pipeline.corpora import protocols
+from pipeline.evaluation import calibration, palates, tables
 from pipeline.evaluation.scores import DELTAS, FIGURES, Predictions, Scored, over_frames
-from pipeline.prediction import predictor
-from pipeline.storage import Store, StoreWriter, write_json, write_text
-from pipeline.training import device, restandardization
+from pipeline.ground import artifacts, device, params
+from pipeline.ground.console import InputError, progress, run, say, stage_parser
+from pipeline.ground.storage import Store, StoreWriter, write_json, write_text
+from pipeline.trained import description, variance_scaling
 
-PREDICTIONS = Path("data/predictions")
-METRICS = Path("reports/metrics.json")
-PROTOCOL = Path("reports/protocol.json")
 BATCH_FRAMES = 20_000  # of the inputs of one batch, padding and all
 
 Array = NDArray[np.float32]
@@ -38,7 +34,7 @@ def predict(inputs: Sequence[Array]) -> Iterator[tuple[int, Array]]:
 
     Of a network that predicts variances [T, 2 * outputs]: their logarithms stand behind.
     """
-    path = train.FOLDER / "model.keras"
+    path = artifacts.TRAINED / "model.keras"
     if not path.is_file():
         raise InputError(f"{path}: not found; run `dvc repro train` first")
     context = about_model().recipe.context
@@ -59,32 +55,32 @@ def predict(inputs: Sequence[Array]) -> Iterator[tuple[int, Array]]:
             yield int(member), y[lane, : lengths[member]]
 
 
-def about_model() -> predictor.About:
+def about_model() -> description.About:
     """Return what the trained folder says of its model."""
-    return predictor.read_about(train.FOLDER / "model.json")
+    return description.read_about(artifacts.TRAINED / "model.json")
 
 
-def side_of(store: Store, side: str) -> Iterator[tuple[Array, Array]]:
-    """Yield inputs and targets of every utterance of a side."""
+def split_of(store: Store, split: str) -> Iterator[tuple[Array, Array]]:
+    """Yield inputs and targets of every utterance of a split."""
     for entry in progress(store.entries, unit="utterances"):
-        if entry.about["split"] == side:
+        if entry.about["split"] == split:
             yield store.frames(entry, "inputs"), store.frames(entry, "targets")
 
 
-def floor(store: Store, settings: params.Evaluate, restandardize: bool) -> Callable[[Array], Array]:
+def floor(store: Store, settings: params.Evaluate, scaled: bool) -> Callable[[Array], Array]:
     """Return ridge regression from inputs [T, features] to tracks [T, D], in z.
 
-    Where the network's tracks are restandardised, so are these if it lowers their error.
+    Where the network's tracks are variance-scaled, so are these if it lowers their error.
     """
-    linear = ridge.fit(side_of(store, protocols.TRAIN), settings.context, settings.ridge)
+    linear = ridge.fit(split_of(store, protocols.TRAIN), settings.context, settings.ridge)
 
     def predict(inputs: Array) -> Array:
         return linear.predict(stack_frames(inputs, settings.context))
 
-    if not restandardize:
+    if not scaled:
         return predict
-    pairs = [(predict(x), y) for x, y in side_of(store, protocols.VALIDATION)]
-    level, _ = restandardization.choose("auto", store.about["mode"], pairs)
+    pairs = [(predict(x), y) for x, y in split_of(store, protocols.VALIDATION)]
+    level, _ = variance_scaling.choose("auto", store.about["mode"], pairs)
     return lambda inputs: level.apply(predict(inputs))
 
 
@@ -103,15 +99,15 @@ def write_predictions(store: Store, settings: params.Evaluate) -> None:
     inputs = [store.frames(entry, "inputs") for entry in entries]
     predicted = dict(progress(predict(inputs), total=len(inputs), unit="utterances"))
     about = about_model()
-    linear = floor(store, settings, bool(about.restandardization))
-    statistics, level = standardize.load_statistics(), about.restandardization.apply
+    linear = floor(store, settings, bool(about.variance_scaling))
+    statistics, level = artifacts.statistics(), about.variance_scaling.apply
     names = ("measured", "predicted", "unsmoothed", "raw", "ridge")
     tracks, outputs = store.columns["targets"], about.network.outputs
     with_variances = predicted[0].shape[1] > outputs
     columns = dict.fromkeys((*names, calibration.DEVIATION) if with_variances else names, tracks)
     if outputs > tracks:
         columns[DELTAS] = outputs - tracks
-    with StoreWriter(PREDICTIONS, columns, store.about) as writer:
+    with StoreWriter(artifacts.PREDICTIONS, columns, store.about) as writer:
         for k, (row, entry) in enumerate(zip(test, entries, strict=True)):
             own = {key: statistics[key][row] for key in ("target_mean", "target_scale")}
             z, deltas = np.split(predicted[k][:, :outputs], [tracks], axis=1)
@@ -148,9 +144,9 @@ def figures(scored: Scored, predictions: Predictions) -> dict[str, Any]:
 def protocol(store: Store, settings: params.Params, predictions: Predictions) -> dict[str, Any]:
     """Return what a reader has to know to compare the figures with others'."""
     model = about_model()
-    sides: dict[str, list[str]] = {side: [] for side in protocols.SIDES}
+    splits: dict[str, list[str]] = {split: [] for split in protocols.SPLITS}
     for entry in store.entries:
-        sides.setdefault(entry.about["split"], []).append(entry.id)
+        splits.setdefault(entry.about["split"], []).append(entry.id)
     return {
         "corpus": settings.corpus.reader,
         "tracks": list(predictions.channels),
@@ -163,8 +159,8 @@ def protocol(store: Store, settings: params.Params, predictions: Predictions) ->
         "split": f"{settings.standardize.protocol}, seed {settings.standardize.seed}",
         "standardisation": f"z-scores per {settings.standardize.mode}"
         + "; predicted tracks are brought back to mean 0 and a deviation chosen on the"
-        " validation side in every utterance, those of ridge too if that lowers their error there"
-        * bool(model.restandardization),
+        " validation set in every utterance, those of ridge too if that lowers their error there"
+        * bool(model.variance_scaling),
         "millimetres": "predicted z-scores times the deviation plus the mean of the measured"
         f" {settings.standardize.mode}, which a true prediction does not know",
         "recipe": settings.train.recipe,
@@ -175,9 +171,9 @@ def protocol(store: Store, settings: params.Params, predictions: Predictions) ->
         "undefined": "a measured track that does not move has no correlation and is left out;"
         " a prediction that does not move has correlation 0",
         "palate": "upper envelope of all tongue positions of the speaker, not a traced palate",
-        "utterances": {side: len(ids) for side, ids in sides.items()},
+        "utterances": {split: len(ids) for split, ids in splits.items()},
         "test_frames": sum(entry.frames for entry in predictions.entries),
-        "files": sides,
+        "files": splits,
     }
 
 
@@ -185,12 +181,12 @@ def main() -> None:
     """Run the stage."""
     stage_parser(__doc__, "evaluate").parse_args()
     settings = params.load()
-    store = Store(standardize.FOLDER, "standardize")
+    store = Store(artifacts.STANDARDIZED, "standardize")
     store.verify()
     write_predictions(store, settings.evaluate)
-    predictions = Predictions(Store(PREDICTIONS, "evaluate"))
+    predictions = Predictions(Store(artifacts.PREDICTIONS, "evaluate"))
     scored = Scored.of(predictions)
-    known = palates.estimate(Store(extract.FOLDER, "extract"))
+    known = palates.estimate(Store(artifacts.FRAMES, "extract"))
     by_phone, by_class = tables.phones(predictions)
     rows = {
         "summary": tables.summary(scored),
@@ -208,15 +204,15 @@ def main() -> None:
         "calibration": calibration.table(predictions),
     }
     for name, table in rows.items():
-        write_text(tables.FOLDER / f"{name}.csv", tables.to_csv(table))
+        write_text(artifacts.TABLES / f"{name}.csv", tables.to_csv(table))
     found = figures(scored, predictions)
-    write_json(PROTOCOL, protocol(store, settings, predictions))
-    write_json(METRICS, tables.rounded(found))
+    write_json(artifacts.PROTOCOL, protocol(store, settings, predictions))
+    write_json(artifacts.METRICS, tables.rounded(found))
     test, floors = found["test"], found["floors"]
     say(
         f"evaluate: {len(predictions.entries)} test utterances: z-MSE {test['z_mse']:.3f}"
         f" (ridge {floors['ridge']['z_mse']:.3f}, mean {floors['mean']['z_mse']:.3f}),"
-        f" RMSE {test['rmse_mm']:.2f} mm, r {test['pearson_r']:.3f} -> {METRICS}"
+        f" RMSE {test['rmse_mm']:.2f} mm, r {test['pearson_r']:.3f} -> {artifacts.METRICS}"
     )
 
 

@@ -20,11 +20,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.console import UsageError, run, say, stage_parser
-from pipeline.prediction import predictor
-from pipeline.storage import atomic_path
-from pipeline.training import device, onnx_graph
-from pipeline.training.onnx_graph import Network
+from pipeline.ground import artifacts, device
+from pipeline.ground.console import UsageError, run, say, stage_parser
+from pipeline.ground.storage import atomic_path
+from pipeline.trained import description, onnx_graph
+from pipeline.trained.onnx_graph import Network
 
 if TYPE_CHECKING:
     import keras
@@ -159,13 +159,13 @@ def main() -> None:
     """Run the command."""
     parser = stage_parser(__doc__, "export")
     parser.add_argument("--format", default="keras", help=f"of {', '.join(WRITERS)}; default keras")
-    parser.add_argument("--model", type=Path, default=predictor.FOLDER, help="default: trained")
+    parser.add_argument("--model", type=Path, default=artifacts.TRAINED, help="default: trained")
     parser.add_argument("--output", type=Path, default=FOLDER, help="folder; default: exported")
     options = parser.parse_args()
     formats = [name.strip() for name in options.format.split(",")]
     if wrong := [name for name in formats if name not in WRITERS]:
         raise UsageError(f"--format: no {wrong[0]!r} among {', '.join(WRITERS)}")
-    about, graph = predictor.read_model(options.model)
+    about, graph = description.read_model(options.model)
     if about.network.members > 1:
         raise UsageError(
             f"{options.model}: an ensemble, and its model.onnx is the one form that it has; train"

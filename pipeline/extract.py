@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import articulation, deltas, frames, mfcc
-from pipeline import corpora, corpus, layouts, params, workers
-from pipeline.console import InputError, progress, run, say, stage_parser, warn
-from pipeline.corpora import Item
-from pipeline.storage import StoreWriter, checksum
-from pipeline.utterance import Label, Utterance
+from pipeline import corpora
+from pipeline.corpora import Item, layouts, manifest
+from pipeline.ground import artifacts, params, workers
+from pipeline.ground.console import InputError, progress, run, say, stage_parser, warn
+from pipeline.ground.storage import StoreWriter, checksum
+from pipeline.ground.utterance import Label, Utterance
 
-FOLDER = Path("data/frames")
 SILENCE = {"", "sil", "sp", "pau", "h#", "#", "<sil>", "_", "silence", "breath"}
 MINIMUM_FRAMES = 10
 
@@ -123,7 +123,7 @@ def extract_all(
     """Yield every utterance of the manifest with its result, in order; see `workers.spread`."""
     default = corpora.default_layout(settings.corpus)
     layout = layouts.resolve(settings.extract.layout, settings.layouts, default)
-    rows = list(corpus.read_manifest())
+    rows = list(manifest.read())
     calls = [
         (replace(item, files=resolved(item)), row["sha256"], layout, settings) for item, row in rows
     ]
@@ -153,7 +153,7 @@ def main() -> None:
     }
     refused = total = 0
     columns = {"inputs": mfcc.WIDTH, "targets": len(names)}
-    with StoreWriter(FOLDER, columns, about) as writer:
+    with StoreWriter(artifacts.FRAMES, columns, about) as writer:
         for item, result in extract_all(settings, arguments.jobs, arguments.cluster):
             if isinstance(result, str):
                 reason = f"{item.files[0]}: {result}"
@@ -166,10 +166,10 @@ def main() -> None:
             writer.add(item.id, arrays, audio=item.files[0].as_posix(), **known)
             total += len(arrays["inputs"])
         if not total:
-            raise InputError(f"{corpus.MANIFEST}: none of its {refused} utterances can be used")
+            raise InputError(f"{artifacts.MANIFEST}: none of its {refused} utterances can be used")
     say(
         f"extract: {len(writer.rows)} utterances, {total} frames, 39 MFCCs ->"
-        f" {len(names)} tracks; {refused} refused -> {FOLDER}"
+        f" {len(names)} tracks; {refused} refused -> {artifacts.FRAMES}"
     )
 
 

@@ -1,4 +1,4 @@
-"""One fold of a cross-validation: standardise, train and evaluate with its own test side.
+"""One fold of a cross-validation: standardise, train and evaluate with its own test set.
 
 `cross-validation/dvc.yaml` calls this once per fold and then with `--aggregate`; `--all` does both,
 several folds at a time or on a Dask cluster. The fold is a speaker's name for the protocol
@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import apart, evaluate, extract, params, workers
-from pipeline.console import InputError, progress, run, say, stage_parser
-from pipeline.storage import atomic_path, read_json, write_json
+from pipeline.ground import artifacts, params, workers, workspaces
+from pipeline.ground.console import InputError, progress, run, say, stage_parser
+from pipeline.ground.storage import atomic_path, read_json, write_json
 
 FOLDER = Path("data/folds")
 RESULTS = Path("cross-validation/folds")
@@ -27,19 +27,19 @@ FIGURES = ("z_mse", "rmse_mm", "pearson_r")
 
 
 def fold_params(fold: str) -> dict[str, Any]:
-    """Return params.yaml with the protocol and the test side of a fold."""
+    """Return params.yaml with the protocol and the test set of a fold."""
     protocol = params.load().cross_validation.protocol
-    side: dict[str, Any] = {"standardize.protocol": protocol}
+    split: dict[str, Any] = {"standardize.protocol": protocol}
     if protocol == "k-fold":
         if not fold.isdecimal():
             raise InputError(f"fold {fold}: k-fold counts its folds: 0, 1, ...")
-        side["standardize.fold"] = int(fold)
+        split["standardize.fold"] = int(fold)
     else:
-        side["standardize.speaker"] = fold
-    return apart.overridden(apart.read(), side)
+        split["standardize.speaker"] = fold
+    return workspaces.overridden(workspaces.read(), split)
 
 
-def run_fold(root: Path, fold: str, tree: apart.Tree) -> str:
+def run_fold(root: Path, fold: str, tree: workspaces.Tree) -> str:
     """Run the stages of a fold, keep its figures and return a line about them.
 
     Parameters
@@ -50,9 +50,11 @@ def run_fold(root: Path, fold: str, tree: apart.Tree) -> str:
         From `fold_params`.
     """
     with atomic_path(root / FOLDER / fold) as part:
-        apart.lay_out(part, tree, (extract.FOLDER, extract.FOLDER.with_name("corpus")), root)
-        apart.run_stages(part, STAGES, f"fold {fold}")
-        figures = read_json(part / evaluate.METRICS, "evaluate")
+        workspaces.lay_out(
+            part, tree, (artifacts.FRAMES, artifacts.FRAMES.with_name("corpus")), root
+        )
+        workspaces.run_stages(part, STAGES, f"fold {fold}")
+        figures = read_json(part / artifacts.METRICS, "evaluate")
         shutil.rmtree(part / "data")  # the folds share the frames; their copies in z are the bulk
     write_json(root / RESULTS / f"{fold}.json", figures)
     test = figures["test"]
@@ -64,8 +66,8 @@ def run_folds(folds: Sequence[str], jobs: int = 1, cluster: str | None = None) -
 
     A fold whose worker dies is run again by another: what is left of the first is no result.
     """
-    if not extract.FOLDER.is_dir():
-        raise InputError(f"{extract.FOLDER}: not found; run `dvc repro extract` first")
+    if not artifacts.FRAMES.is_dir():
+        raise InputError(f"{artifacts.FRAMES}: not found; run `dvc repro extract` first")
     calls = [(Path.cwd(), fold, fold_params(fold)) for fold in folds]
     lines = workers.spread(run_fold, calls, jobs, cluster)
     for line in progress(lines, total=len(calls), unit="folds"):

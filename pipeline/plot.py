@@ -16,53 +16,28 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipeline import browser, evaluate, palates, params, train
-from pipeline.console import UsageError, progress, run, say, stage_parser
-from pipeline.evaluation import tables
+from pipeline.evaluation import palates, tables
 from pipeline.evaluation.scores import Predictions, sensor_of
-from pipeline.formats import audio
+from pipeline.ground import artifacts, params
+from pipeline.ground.console import UsageError, progress, run, say, stage_parser
+from pipeline.ground.sensors import TONGUE
+from pipeline.ground.storage import Entry, Store, write_text
+from pipeline.pages import browser
 from pipeline.plots import articulators, calibration, curves, errors, style
 from pipeline.plots import scene as scenes
-from pipeline.plots.scene import Scene
-from pipeline.storage import Entry, Store, write_text
-from pipeline.utterance import Label, Tracks
+from pipeline.plots.curves import QUANTITIES
 
-FOLDER = Path("reports/plots")
 PAGES = Path("reports/pages")
 Rows = dict[str, dict[str, Any]]
-QUANTITIES = {"rmse_mm": "RMSE (mm)", "pearson_r": "Pearson's r"}
 
 
 def chosen(predictions: Predictions, index: int) -> Entry:
     """Return the test utterance that ``plot.utterance`` names."""
     if index >= len(predictions.entries):
         raise UsageError(
-            f"plot.utterance: {index}, and the test side has {len(predictions.entries)} utterances"
+            f"plot.utterance: {index}, and the test set has {len(predictions.entries)} utterances"
         )
     return predictions.entries[index]
-
-
-def scene_of(
-    predictions: Predictions, entry: Entry, known_palates: dict[str, palates.Array]
-) -> Scene:
-    """Return what the pictures of a test utterance show."""
-    channels = predictions.channels[predictions.positions]
-    time = predictions.time(entry)
-    path = entry.about["audio"]
-    sound, rate = audio.read(Path(path)) if path else (None, 0)
-    return Scene(
-        entry.id,
-        {
-            name: Tracks(time, predictions.mm(entry, name), channels)
-            for name in ("measured", "predicted")
-        },
-        sound,
-        rate,
-        tuple(Label(*phone) for phone in entry.about["phones"]),
-        known_palates.get(entry.about["speaker"]),
-        entry.about["speaker"],
-        entry.about["style"],
-    )
 
 
 def with_floors(rows: list[dict[str, Any]], key: str) -> dict[str, Rows]:
@@ -81,7 +56,7 @@ def with_floors(rows: list[dict[str, Any]], key: str) -> dict[str, Rows]:
 
 def sensor_groups(sensors: Sequence[str]) -> dict[str, list[str]]:
     """Sort sensors into tongue, lips and jaw, and the rest."""
-    tongue = [name for name in sensors if name in palates.TONGUE]
+    tongue = [name for name in sensors if name in TONGUE]
     outer = [name for name in sensors if name in ("UL", "LL", "LC", "LI", "ML", "JAW", "JAWL")]
     rest = [name for name in sensors if name not in {*tongue, *outer}]
     groups = {"tongue": tongue, "lips and jaw": outer, "others": rest}
@@ -89,7 +64,7 @@ def sensor_groups(sensors: Sequence[str]) -> dict[str, list[str]]:
 
 
 def of_test_side(predictions: Predictions) -> Iterator[tuple[str, Figure]]:
-    """Yield the pictures of the whole test side."""
+    """Yield the pictures of the whole test set."""
     channels = predictions.channels[predictions.positions]
     rows = {row["track"]: row for row in tables.read("tracks")}
     scores = {c: f"r {rows[c]['all_frames_pearson_r']:.2f}" for c in channels}
@@ -123,8 +98,8 @@ def draw_pictures(predictions: Predictions, settings: params.Plot) -> None:
     channels = predictions.channels[predictions.positions]
     if settings.track >= len(channels):
         raise UsageError(f"plot.track: {settings.track}, and there are {len(channels)} tracks")
-    scene = scene_of(predictions, entry, palates.from_rows(tables.read("palates")))
-    history = tables.read_csv(train.FOLDER / "history.csv", "train")
+    scene = scenes.of_prediction(predictions, entry, palates.from_rows(tables.read("palates")))
+    history = tables.read_csv(artifacts.TRAINED / "history.csv", "train")
     pictures = chain(
         [("learning_curves", curves.learning_curves(history))],
         scenes.pictures(scene, channels[settings.track]),
@@ -132,13 +107,14 @@ def draw_pictures(predictions: Predictions, settings: params.Plot) -> None:
     )
     count = 0
     for name, figure in progress(pictures, unit="pictures"):
-        style.save(figure, FOLDER / name)
+        style.save(figure, artifacts.PLOTS / name)
         count += 1
-    count += len(scenes.animate(scene, FOLDER / "midsagittal"))
+    count += len(scenes.animate(scene, artifacts.PLOTS / "midsagittal"))
     if scene.audio is not None:
-        write_text(FOLDER / "utterance.html", browser.page(scene.id, [browser.pack(scene)]))
+        page = browser.page(scene.id, [browser.pack(scene)])
+        write_text(artifacts.PLOTS / "utterance.html", page)
         count += 1
-    say(f"plot: {count} pictures -> {FOLDER}")
+    say(f"plot: {count} pictures -> {artifacts.PLOTS}")
 
 
 def draw_pages(
@@ -149,7 +125,7 @@ def draw_pages(
     if unknown := [name for name in ids if name not in known]:
         raise UsageError(f"no test utterance {', '.join(unknown)} among {', '.join(known)}")
     for name in progress(list(ids) or list(known), unit="pages"):
-        scene = scene_of(predictions, known[name], {})
+        scene = scenes.of_prediction(predictions, known[name], {})
         try:
             figure = scenes.page(scene, channels or None)
         except ValueError as error:
@@ -167,7 +143,7 @@ def main() -> None:
     pages.add_argument("--output", type=Path, default=PAGES, help=f"folder; default: {PAGES}")
     pages.add_argument("--dpi", type=int, default=300, help="of the PNG; default: 300")
     arguments = parser.parse_args()
-    predictions = Predictions(Store(evaluate.PREDICTIONS, "evaluate"))
+    predictions = Predictions(Store(artifacts.PREDICTIONS, "evaluate"))
     if arguments.pages is None:
         draw_pictures(predictions, params.load().plot)
     else:

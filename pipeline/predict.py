@@ -25,11 +25,12 @@ from tqdm import tqdm
 from features.frames import FRAME_RATE
 from features.mfcc import SAMPLE_RATE
 from models.batching import by_length
-from pipeline import workers
-from pipeline.console import InputError, UsageError, progress, run, say, stage_parser, warn
 from pipeline.formats import audio
-from pipeline.prediction import live, outputs, predictor, recordings
+from pipeline.ground import artifacts, workers
+from pipeline.ground.console import InputError, UsageError, progress, run, say, stage_parser, warn
+from pipeline.prediction import live, outputs, recordings
 from pipeline.prediction.batch import Job, Result, Settings, predict_batch
+from pipeline.trained import description
 
 BATCH_FRAMES = 8_000  # of one batch, padding and all: what it makes of them stays in the cache
 MM = "mm by the average mean and range of the training speakers"
@@ -47,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     add("--standardized", action="store_true", help="give every channel also in z, as NAME_zscore")
     add("--plot", action=argparse.BooleanOptionalAction, help="picture; default: for one sound")
     add("--animate", action="store_true", help="moving midsagittal view")
-    add("--model", type=Path, default=predictor.FOLDER, help="trained folder; default: trained")
+    add("--model", type=Path, default=artifacts.TRAINED, help="trained folder; default: trained")
     add(
         "--statistics",
         choices=("auto", "own", "training"),
@@ -144,8 +145,8 @@ def stream(options: argparse.Namespace) -> None:
     warn(f"predict: rows follow the sound by {1000 * live.latency_s(model):.1f} ms; {MM}")
     if model.about.smoothing.method != "none":
         warn(f"predict: rows are not smoothed; whole files are ({model.about.smoothing})")
-    if model.about.restandardization:
-        warn("predict: rows are not restandardized; whole files with their own statistics are")
+    if model.about.variance_scaling:
+        warn("predict: rows are not variance-scaled; whole files with their own statistics are")
     live.to_stdout(model, sound, options.rate, options.standardized)
 
 
@@ -154,7 +155,7 @@ def files(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     if not options.audio and options.manifest is None:
         raise UsageError("name a sound, a folder or a --manifest; --help tells more")
-    predictor.read_about(options.model / "model.json")  # no model is said before all else
+    description.read_about(options.model / "model.json")  # no model is said before all else
     found = recordings.find(options.audio, options.manifest)
     wanted = settings(options, len(found))
     known = list(headers(found, places(found, options.output)))

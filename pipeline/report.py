@@ -1,7 +1,7 @@
 """Stage 7: all figures and pictures in one page, with a browser of the test utterances.
 
 Writes reports/index.html: opened from disk it needs no network and no other file. As many
-utterances are put in as fit, spread over the test side.
+utterances are put in as fit, spread over the test set.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from pipeline import browser, evaluate, palates, params, plot
-from pipeline.console import progress, run, say, stage_parser
-from pipeline.evaluation import tables
+from pipeline.evaluation import palates, tables
 from pipeline.evaluation.scores import Predictions
-from pipeline.storage import Store, read_json, write_text
+from pipeline.ground import artifacts, params
+from pipeline.ground.console import progress, run, say, stage_parser
+from pipeline.ground.storage import Store, read_json, write_text
+from pipeline.pages import browser
+from pipeline.plots.scene import of_prediction
 
-PAGE = Path("reports/index.html")
 LIMIT = 11_000_000  # characters of all utterances together; the whole page stays below 20 MB
 DISPLAYED = 1000  # pixels, width of a picture that fills a printed page
 
@@ -33,7 +33,7 @@ CAPTIONS = {
     "velocity": "Speed, with onset, peak and end of each movement.",
     "articulators": "Error and correlation per articulator, with 95 % intervals, and the floors.",
     "tract_variables": "The same for tract variables; degrees and locations stand on the palate.",
-    "scatter": "Predicted against measured, all frames of the test side.",
+    "scatter": "Predicted against measured, all frames of the test set.",
     "error_cdf": "How many frames are predicted more nearly than a distance.",
     "class_errors": "Error by class of phones.",
     "phone_errors": "Error by phone.",
@@ -64,7 +64,7 @@ def summary(pooled: dict[str, float]) -> list[list[str]]:
     def figure(value: float) -> str:
         return "–" if np.isnan(value) else f"{value:.3f}"
 
-    rows = [["test side", *columns.values()]]
+    rows = [["test set", *columns.values()]]
     for row in tables.read("summary"):
         rows.append([row["predictor"], *(figure(row[name]) for name in columns)])
         ends = [(figure(row[f"{name}_low"]), figure(row[f"{name}_high"])) for name in columns]
@@ -106,7 +106,7 @@ def table(name: str) -> dict[str, Any] | None:
 
 def pictures() -> Iterator[dict[str, Any]]:
     """Yield every picture of the stage plot as a part of the page."""
-    film = plot.FOLDER / "midsagittal.mp4"
+    film = artifacts.PLOTS / "midsagittal.mp4"
     moving = film if film.exists() else film.with_suffix(".gif")
     if moving.exists():
         kind = "video/mp4" if moving == film else "image/gif"
@@ -115,7 +115,7 @@ def pictures() -> Iterator[dict[str, Any]]:
         yield {"name": "moving", "film": moving == film, "data": data, "width": 500,
                "caption": caption}  # fmt: skip
     for name, caption in CAPTIONS.items():
-        path = plot.FOLDER / f"{name}.png"
+        path = artifacts.PLOTS / f"{name}.png"
         if path.exists():
             with Image.open(path) as image:
                 width = round(DISPLAYED * image.width / (300 * 180 / 25.4))
@@ -135,7 +135,7 @@ def utterances(predictions: Predictions, first: int) -> list[dict[str, Any]]:
     for k in progress(spread.tolist(), unit="utterances"):
         if not entries[k].about["audio"]:
             continue
-        one = browser.pack(plot.scene_of(predictions, entries[k], known))
+        one = browser.pack(of_prediction(predictions, entries[k], known))
         size += len(json.dumps(one))
         if size > LIMIT and packed:
             break
@@ -147,21 +147,21 @@ def main() -> None:
     """Run the stage."""
     stage_parser(__doc__, "report").parse_args()
     settings = params.load()
-    predictions = Predictions(Store(evaluate.PREDICTIONS, "evaluate"))
-    found = read_json(evaluate.METRICS, "evaluate")
+    predictions = Predictions(Store(artifacts.PREDICTIONS, "evaluate"))
+    found = read_json(artifacts.METRICS, "evaluate")
     shown = utterances(predictions, settings.plot.utterance)
     page = browser.page(
-        "Speech to articulation: the test side",
+        "Speech to articulation: the test set",
         shown,
         summary=summary(found["test"]["all_frames"]),
-        protocol=protocol(read_json(evaluate.PROTOCOL, "evaluate")),
+        protocol=protocol(read_json(artifacts.PROTOCOL, "evaluate")),
         tables=[one for name in TABLES if (one := table(name))],
         pictures=list(pictures()),
     )
-    write_text(PAGE, page)
+    write_text(artifacts.REPORT, page)
     say(
         f"report: {len(shown)} of {len(predictions.entries)} test utterances,"
-        f" {len(page) / 1e6:.1f} MB -> {PAGE}"
+        f" {len(page) / 1e6:.1f} MB -> {artifacts.REPORT}"
     )
 
 

@@ -2,35 +2,34 @@
 
 Each utterance's features and tracks become z-scores: minus the mean, over the standard deviation,
 per channel. The statistics are of the utterance itself, of its speaker or of the whole corpus; in
-the latter two they see the train side alone. They are kept in data/standardized/statistics.npz, so
-that every figure exists both in z and in mm.
+the latter two they see the training set alone. They are kept in data/standardized/statistics.npz,
+so that every figure exists both in z and in mm.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.standardization import Standardizer
-from pipeline import extract, params, protocols
-from pipeline.console import progress, run, say, stage_parser
-from pipeline.storage import Entry, Store, StoreWriter
+from pipeline.corpora import protocols
+from pipeline.ground import artifacts, params
+from pipeline.ground.console import progress, run, say, stage_parser
+from pipeline.ground.storage import Entry, Store, StoreWriter
 
-FOLDER = Path("data/standardized")
 COLUMNS = ("inputs", "targets")
 
 Statistics = dict[str, NDArray[np.float64]]
 
 
-def pooled(store: Store, sides: list[str], mode: str, column: str) -> dict[str, Standardizer]:
+def pooled(store: Store, splits: list[str], mode: str, column: str) -> dict[str, Standardizer]:
     """Fit one standardizer per speaker, or one for all under the name of nobody."""
     fitted: dict[str, Standardizer] = defaultdict(Standardizer)
-    for entry, side in zip(store.entries, sides, strict=True):
-        if side == protocols.TRAIN:
+    for entry, split in zip(store.entries, splits, strict=True):
+        if split == protocols.TRAIN:
             frames = store.frames(entry, column)
             fitted[""].partial_fit(frames)
             if mode == "speaker":
@@ -54,33 +53,30 @@ def main() -> None:
     """Run the stage."""
     stage_parser(__doc__, "standardize").parse_args()
     settings = params.load().standardize
-    store = Store(extract.FOLDER, "extract")
+    store = Store(artifacts.FRAMES, "extract")
     store.verify()
-    sides = protocols.divide(store.entries, settings)
+    splits = protocols.assign(store.entries, settings)
     fitted: dict[str, dict[str, Standardizer]] = {column: {} for column in COLUMNS}
     if settings.mode != "utterance":
-        fitted = {column: pooled(store, sides, settings.mode, column) for column in COLUMNS}
+        fitted = {column: pooled(store, splits, settings.mode, column) for column in COLUMNS}
     statistics: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
     about = {**store.about, "mode": settings.mode, "protocol": settings.protocol}
-    with StoreWriter(FOLDER, store.columns, about) as writer:
-        for entry, side in zip(progress(store.entries, unit="utterances"), sides, strict=True):
+    with StoreWriter(artifacts.STANDARDIZED, store.columns, about) as writer:
+        for entry, split in zip(progress(store.entries, unit="utterances"), splits, strict=True):
             arrays = {}
             for column in COLUMNS:
                 own = standardizer(store, entry, column, fitted[column])
                 arrays[column] = own.transform(store.frames(entry, column))
                 statistics[f"{column[:-1]}_mean"].append(own.mean_)
                 statistics[f"{column[:-1]}_scale"].append(own.scale_)
-            writer.add(entry.id, arrays, **entry.about, split=side)
+            writer.add(entry.id, arrays, **entry.about, split=split)
         stacked: dict[str, Any] = {key: np.stack(rows) for key, rows in statistics.items()}
-        np.savez(writer.part / "statistics.npz", **stacked)
-    counts = ", ".join(f"{sides.count(side)} {side}" for side in protocols.SIDES)
-    say(f"standardize: per {settings.mode}, {settings.protocol} split: {counts} -> {FOLDER}")
-
-
-def load_statistics() -> Statistics:
-    """Return mean and scale of inputs and targets, each float64 [utterances, width]."""
-    with np.load(FOLDER / "statistics.npz", allow_pickle=False) as archive:
-        return dict(archive)
+        np.savez(writer.part / artifacts.STATISTICS, **stacked)
+    counts = ", ".join(f"{splits.count(split)} {split}" for split in protocols.SPLITS)
+    say(
+        f"standardize: per {settings.mode}, {settings.protocol} split: {counts}"
+        f" -> {artifacts.STANDARDIZED}"
+    )
 
 
 if __name__ == "__main__":

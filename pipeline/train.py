@@ -1,6 +1,6 @@
 """Stage 4: train the network of the recipe that `train.recipe` names.
 
-Keeps the epoch that is best on the validation side, and writes trained/: the model, what a
+Keeps the epoch that is best on the validation set, and writes trained/: the model, what a
 prediction needs to know of it, the learning curves, and in last/ the model of the last epoch. A run
 that was interrupted goes on from its last epoch, unless `train.fresh` is true.
 """
@@ -19,41 +19,42 @@ import msgspec
 import numpy as np
 
 from models import batching
-from pipeline import params, protocols, standardize
-from pipeline.console import InputError, run, say, stage_parser
-from pipeline.storage import Store, atomic_path, checksum, discard, write_json
-from pipeline.training import device, fitting, restandardization, smoothing
-from pipeline.training.fitting import HISTORY, Row, Side, Task, Trained
+from pipeline.corpora import protocols
+from pipeline.ground import artifacts, device, params
+from pipeline.ground.console import InputError, run, say, stage_parser
+from pipeline.ground.storage import Store, atomic_path, checksum, discard, write_json
+from pipeline.trained import smoothing, variance_scaling
+from pipeline.trained.onnx_graph import to_onnx
+from pipeline.trained.smoothing import Smoothing, Units
+from pipeline.trained.variance_scaling import VarianceScaling
+from pipeline.training import fitting
+from pipeline.training.augmentation import Augmentation, Material
+from pipeline.training.fitting import HISTORY, Row, Split, Trained, TrainingRun
 from pipeline.training.monitor import monitor
-from pipeline.training.onnx_graph import to_onnx
-from pipeline.training.restandardization import Restandardization
-from pipeline.training.smoothing import Smoothing, Units
-from pipeline.training.variation import Material, Variation
 
 if TYPE_CHECKING:
     from models.regressor import Ensemble, Regressor
 
-FOLDER = Path("trained")
 CHECKPOINTS = Path("checkpoints/train")  # no output of the stage: DVC removes those at its start
 DIVERGED = Path("checkpoints/diverged")
 LAST = "last"  # a folder in the trained folder, and as complete
-Fitted = tuple[Task, Trained]
+Fitted = tuple[TrainingRun, Trained]
 
 
 def choose_finish(
-    model: Regressor | Ensemble, task: Task, wanted: params.Train
-) -> tuple[Smoothing, Restandardization]:
-    """Return what is done to predictions, by what it earns on the validation side."""
-    side, statistics = task.validation, standardize.load_statistics()
-    rows = {entry.id: row for row, entry in enumerate(side.store.entries)}
-    own_deltas = side.store.about["deltas"]
+    model: Regressor | Ensemble, task: TrainingRun, wanted: params.Train
+) -> tuple[Smoothing, VarianceScaling]:
+    """Return what is done to predictions, by what it earns on the validation set."""
+    split, statistics = task.validation, artifacts.statistics()
+    rows = {entry.id: row for row, entry in enumerate(split.store.entries)}
+    own_deltas = split.store.about["deltas"]
     utterances = []
     for batch in fitting.held_out(task):
-        predicted = model.predict_on_batch(fitting.assemble(batch, side)[0])
+        predicted = model.predict_on_batch(fitting.assemble(batch, split)[0])
         for k, lane, start in zip(batch.utterance, batch.lane, batch.start, strict=True):
-            measured = task.dynamics.beside(side.read(k)[1])  # whose width leaves out variances
+            measured = task.dynamics.beside(split.read(k)[1])  # whose width leaves out variances
             z = predicted[lane, start : start + len(measured), : measured.shape[1]]
-            row = rows[side.entries[k].id]
+            row = rows[split.entries[k].id]
             own = (statistics[f"target_{key}"][row] for key in ("mean", "scale"))
             utterances.append((z, measured, task.dynamics.units(Units(own_deltas, *own))))
     smooth, errors = smoothing.choose(wanted.smoothing, utterances)
@@ -62,8 +63,10 @@ def choose_finish(
         (smooth.apply(z, units)[:, : task.tracks], measured[:, : task.tracks])
         for z, measured, units in utterances
     ]
-    level, errors = restandardization.choose(wanted.restandardize, side.store.about["mode"], pairs)
-    say(f"train: validation z-MSE of all, restandardized: {in_words(errors)}")
+    level, errors = variance_scaling.choose(
+        wanted.variance_scaling, split.store.about["mode"], pairs
+    )
+    say(f"train: validation z-MSE of all, variance-scaled: {in_words(errors)}")
     return smooth, level
 
 
@@ -78,7 +81,7 @@ def fingerprint(settings: params.Params, seed: int) -> str:
         "recipe": msgspec.to_builtins(settings.recipe),
         "seed": seed,
         "devices": [settings.train.device, settings.train.devices],
-        "data": checksum(standardize.FOLDER / "index.json"),
+        "data": checksum(artifacts.STANDARDIZED / "index.json"),
         "software": software(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -94,16 +97,16 @@ def software() -> dict[str, str]:
 
 
 def describe(
-    settings: params.Params, task: Task, best_epoch: int | list[int], error: float
+    settings: params.Params, task: TrainingRun, best_epoch: int | list[int], error: float
 ) -> dict[str, Any]:
     """Return all that a prediction and a reader need to know of the trained model.
 
-    At prediction the statistics of the true tracks do not exist; the average over the train side
+    At prediction the statistics of the true tracks do not exist; the average over the training set
     stands in for them.
     """
     store = task.train.store
     train = np.array([e.about["split"] == protocols.TRAIN for e in store.entries])
-    statistics = standardize.load_statistics()
+    statistics = artifacts.statistics()
     return {
         **store.about,
         "statistics": {k: v[train].mean(axis=0).tolist() for k, v in statistics.items()},
@@ -149,7 +152,9 @@ def save(
             writer.writerows(history)
 
 
-def train_networks(settings: params.Params, sides: tuple[Side, Side], where: str) -> list[Fitted]:
+def train_networks(
+    settings: params.Params, splits: tuple[Split, Split], where: str
+) -> list[Fitted]:
     """Train the networks of the ensemble, which is often one, each from a seed of its own.
 
     Raises
@@ -158,7 +163,7 @@ def train_networks(settings: params.Params, sides: tuple[Side, Side], where: str
         Where a loss is not finite.
     """
     recipe, wanted = settings.recipe, settings.train
-    train = sides[0]
+    train = splits[0]
     material = Material.of(train.store, train.entries, settings)
     dynamics = fitting.dynamics(recipe, train)
     fitted = []
@@ -167,10 +172,10 @@ def train_networks(settings: params.Params, sides: tuple[Side, Side], where: str
         file, mark = CHECKPOINTS / f"{seed}.npz", fingerprint(settings, seed)
         if wanted.fresh:
             discard(file)
-        task = Task(recipe, *sides, seed, file, mark, wanted.devices, material, dynamics)
+        task = TrainingRun(recipe, *splits, seed, file, mark, wanted.devices, material, dynamics)
         model = fitting.build(task)
         if k == 0:
-            introduce(model, task, wanted, where)
+            announce(model, task, wanted, where)
         else:
             say(f"train: network {k + 1} of {wanted.ensemble}, seed {seed}")
         with monitor(wanted.tensorboard, str(seed) if wanted.ensemble > 1 else "") as log:
@@ -178,15 +183,15 @@ def train_networks(settings: params.Params, sides: tuple[Side, Side], where: str
     return fitted
 
 
-def introduce(model: Regressor, task: Task, wanted: params.Train, where: str) -> None:
+def announce(model: Regressor, task: TrainingRun, wanted: params.Train, where: str) -> None:
     """Say what is about to be trained."""
     own, rng = task.train.lengths, np.random.default_rng(0)
-    lengths = Variation(task.recipe.augment, len(own), rng, task.material).lengths(own)
+    lengths = Augmentation(task.recipe.augment, len(own), rng, task.material).lengths(own)
     plan = task.plan(lengths, rng)
     say(
         f"train: recipe {wanted.recipe}, {model.count_params():,} weights on {where};"
         f" {len(own)} utterances, {own.sum()} frames, {len(plan)} updates per epoch,"
-        f" {batching.waste(plan, lengths):.0%} padding"
+        f" {batching.padding_share(plan, lengths):.0%} padding"
     )
 
 
@@ -219,8 +224,8 @@ def finish(settings: params.Params, fitted: list[Fitted]) -> tuple[float, int | 
     smooth, level = choose_finish(whole, task, settings.train)
     about = describe(settings, task, epochs, error)
     about["smoothing"] = msgspec.to_builtins(smooth)
-    about["restandardization"] = msgspec.to_builtins(level)
-    with atomic_path(FOLDER) as part:
+    about["variance_scaling"] = msgspec.to_builtins(level)
+    with atomic_path(artifacts.TRAINED) as part:
         save(part, whole, about, [trained.history for _, trained in fitted])
         for model, (_, trained) in zip(models, fitted, strict=True):
             model.set_weights(trained.last)
@@ -234,13 +239,14 @@ def main() -> None:
     stage_parser(__doc__, "train").parse_args()
     settings = params.load()
     recipe, wanted = settings.recipe, settings.train
-    store = Store(standardize.FOLDER, "standardize")
+    store = Store(artifacts.STANDARDIZED, "standardize")
     store.verify()
     train, validation = (
-        Side.open(store, side, recipe.context) for side in (protocols.TRAIN, protocols.VALIDATION)
+        Split.open(store, split, recipe.context)
+        for split in (protocols.TRAIN, protocols.VALIDATION)
     )
     smoothing.check(wanted.smoothing, store.about["deltas"] or recipe.deltas)
-    restandardization.check(wanted.restandardize, store.about["mode"])
+    variance_scaling.check(wanted.variance_scaling, store.about["mode"])
     where = device.choose(wanted.device, wanted.devices)
 
     from models import parallel
@@ -257,7 +263,7 @@ def main() -> None:
     discard(CHECKPOINTS)
     say(
         f"train: {time.perf_counter() - started:.0f} s, best validation z-MSE"
-        f" {error:.4f} in epoch {str(epochs).strip('[]')} -> {FOLDER}"
+        f" {error:.4f} in epoch {str(epochs).strip('[]')} -> {artifacts.TRAINED}"
     )
 
 

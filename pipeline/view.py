@@ -19,14 +19,18 @@ import numpy as np
 
 from features import articulation
 from features.frames import frame_count, frame_times
-from pipeline import browser, corpora, inspection, params
-from pipeline.console import InputError, UsageError, progress, run, say, stage_parser, warn
-from pipeline.palates import Array, of_speakers, positions, tongue_sensors
+from pipeline import corpora
+from pipeline.corpora import inspection
+from pipeline.evaluation.palates import Array, of_speakers
+from pipeline.ground import params
+from pipeline.ground.console import InputError, UsageError, progress, run, say, stage_parser, warn
+from pipeline.ground.sensors import positions, tongue_sensors
+from pipeline.ground.storage import write_text
+from pipeline.ground.utterance import Tracks, Utterance
+from pipeline.pages import browser
 from pipeline.plots import scene as scenes
 from pipeline.plots import style
 from pipeline.plots.scene import Scene
-from pipeline.storage import write_text
-from pipeline.utterance import Tracks, Utterance
 
 
 def on_grid(utterance: Utterance, settings: params.Extract) -> Tracks:

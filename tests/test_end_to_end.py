@@ -70,7 +70,7 @@ def test_repro_predict_and_the_same_figures_twice(checkout):
     assert "up to date" in again.stdout + again.stderr
     assert "Running stage" not in again.stdout
 
-    summary = call(checkout, sys.executable, "-m", "pipeline.summary")
+    summary = call(checkout, sys.executable, "-m", "pipeline.compare")
     assert f"{figures['test']['z_mse']:.3f}" in summary.stdout
 
     predicted = call(checkout, sys.executable, "-m", "pipeline.predict", "recordings/u00.wav")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.console import UsageError
-from pipeline.params import Corpus, Layout
-from pipeline.utterance import Tracks, Utterance
+from pipeline.ground.console import UsageError
+from pipeline.ground.params import Corpus, Layout
+from pipeline.ground.utterance import Tracks, Utterance
 
 READERS = {
     "carstens": "pipeline.corpora.carstens",

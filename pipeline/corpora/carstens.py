@@ -18,8 +18,8 @@ from pathlib import Path
 
 from pipeline.corpora import Item, sweeps
 from pipeline.formats import carstens_pos
-from pipeline.params import Corpus
-from pipeline.utterance import Utterance
+from pipeline.ground.params import Corpus
+from pipeline.ground.utterance import Utterance
 
 LAYOUT = None
 POSITIONS, RAW = "pos", "rawpos"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.corpora import Item
 from pipeline.formats import audio, lab
-from pipeline.utterance import Tracks, Utterance
+from pipeline.ground.utterance import Tracks, Utterance
 
 
 def below(folder: Path, *endings: str) -> list[Path]:

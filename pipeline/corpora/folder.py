@@ -16,12 +16,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.console import InputError
 from pipeline.corpora import Item
+from pipeline.corpora.layouts import BUILT_IN
 from pipeline.formats import audio, textgrid, track_csv
-from pipeline.layouts import BUILT_IN
-from pipeline.params import Corpus
-from pipeline.utterance import Utterance
+from pipeline.ground.console import InputError
+from pipeline.ground.params import Corpus
+from pipeline.ground.utterance import Utterance
 
 LAYOUT = BUILT_IN["fleshpoints"]
 SOUNDS = (".wav", ".flac", ".ogg")

@@ -23,8 +23,8 @@ from pathlib import Path
 from pipeline.corpora import Item
 from pipeline.corpora.files import below
 from pipeline.formats import mview
-from pipeline.params import Corpus, Layout
-from pipeline.utterance import Utterance
+from pipeline.ground.params import Corpus, Layout
+from pipeline.ground.utterance import Utterance
 
 AXES = "xzy"  # of the columns of SIGNAL
 SENSORS = ("TR", "TB", "TT", "UL", "LL", "ML", "JAW", "JAWL")

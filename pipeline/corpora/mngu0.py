@@ -23,13 +23,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.console import InputError
 from pipeline.corpora import Item
 from pipeline.corpora.files import Companions, below, by_ending, present
+from pipeline.corpora.layouts import midsagittal
 from pipeline.formats import audio, checked, est_track, lab
-from pipeline.layouts import midsagittal
-from pipeline.params import Corpus, Layout
-from pipeline.utterance import Label, Tracks, Utterance
+from pipeline.ground.console import InputError
+from pipeline.ground.params import Corpus, Layout
+from pipeline.ground.utterance import Label, Tracks, Utterance
 
 LAYOUT = Layout(midsagittal("TD", "TB", "TT", "LI", "UL", "LL"), 0)
 # in the order of the first twelve channels of ema_norm; the reference is at the upper incisors

@@ -22,10 +22,10 @@ from pathlib import Path
 
 from pipeline.corpora import Item
 from pipeline.corpora.files import Companions, below, present, read_together
+from pipeline.corpora.layouts import midsagittal
 from pipeline.formats import checked, est_track
-from pipeline.layouts import midsagittal
-from pipeline.params import Corpus, Layout
-from pipeline.utterance import Tracks, Utterance
+from pipeline.ground.params import Corpus, Layout
+from pipeline.ground.utterance import Tracks, Utterance
 
 LAYOUT = Layout(midsagittal("LI", "UL", "LL", "TT", "TB", "TD", "VL"), 0)
 MM = 1 / 100  # per unit of the file

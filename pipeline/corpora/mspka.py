@@ -22,13 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.console import InputError
 from pipeline.corpora import Item
 from pipeline.corpora.files import Companions, below, present, read_together
+from pipeline.corpora.layouts import midsagittal
 from pipeline.formats import checked
-from pipeline.layouts import midsagittal
-from pipeline.params import Corpus, Layout
-from pipeline.utterance import Tracks, Utterance
+from pipeline.ground.console import InputError
+from pipeline.ground.params import Corpus, Layout
+from pipeline.ground.utterance import Tracks, Utterance
 
 SENSORS = ("UL", "LL", "UI", "LI", "TB", "TD", "TT")
 LAYOUT = Layout(midsagittal("UL", "LL", "LI", "TB", "TD", "TT"), 0)  # UI is a reference

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.console import InputError
 from pipeline.corpora import Item, sweeps
 from pipeline.formats import checked
-from pipeline.params import Corpus
-from pipeline.utterance import Utterance
+from pipeline.ground.console import InputError
+from pipeline.ground.params import Corpus
+from pipeline.ground.utterance import Utterance
 
 LAYOUT = None
 TIME = "AudioTime[s]"

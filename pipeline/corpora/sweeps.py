@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import head_correction
-from pipeline.console import InputError, UsageError
 from pipeline.corpora import Item
 from pipeline.corpora.files import Companions, below, identifier, read_together
 from pipeline.formats import checked
-from pipeline.params import Corpus
-from pipeline.utterance import Tracks, Utterance
+from pipeline.ground.console import InputError, UsageError
+from pipeline.ground.params import Corpus
+from pipeline.ground.utterance import Tracks, Utterance
 
 AXES = "xzy"  # forward, left, up in the names of this project
 

@@ -22,10 +22,10 @@ from pathlib import Path
 
 from pipeline.corpora import Item
 from pipeline.corpora.files import below, identifier, present, read_together
+from pipeline.corpora.layouts import midsagittal
 from pipeline.formats import carstens_pos, checked
-from pipeline.layouts import midsagittal
-from pipeline.params import Corpus, Layout
-from pipeline.utterance import Tracks, Utterance
+from pipeline.ground.params import Corpus, Layout
+from pipeline.ground.utterance import Tracks, Utterance
 
 # by number: tongue back, middle and tip; forehead; bridge of the nose; lips; lower incisors;
 # left and right corner of the mouth; left and right ear

@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.frames import HOP_S
-from pipeline.console import InputError
 from pipeline.corpora import Item
+from pipeline.corpora.layouts import BUILT_IN
 from pipeline.formats import checked, object_array
-from pipeline.layouts import BUILT_IN
-from pipeline.params import Corpus
-from pipeline.utterance import Utterance
+from pipeline.ground.console import InputError
+from pipeline.ground.params import Corpus
+from pipeline.ground.utterance import Utterance
 
 LAYOUT = BUILT_IN["pellets"]
 INPUTS = 39

@@ -23,13 +23,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.console import InputError
 from pipeline.corpora import Item
 from pipeline.corpora.files import Companions, below, present
+from pipeline.corpora.layouts import midsagittal
 from pipeline.formats import checked, mview
-from pipeline.layouts import midsagittal
-from pipeline.params import Corpus, Layout
-from pipeline.utterance import Label, Utterance
+from pipeline.ground.console import InputError
+from pipeline.ground.params import Corpus, Layout
+from pipeline.ground.utterance import Label, Utterance
 
 LAYOUT = Layout(midsagittal("TT", "TB", "TD", "UL", "LL", "JAW"), 0)
 AXES = "xyz"  # of the columns of SIGNAL

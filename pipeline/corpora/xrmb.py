@@ -23,13 +23,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.console import InputError
 from pipeline.corpora import Item
 from pipeline.corpora.files import Companions, below, identifier, present, read_together
+from pipeline.corpora.layouts import midsagittal
 from pipeline.formats import checked
-from pipeline.layouts import midsagittal
-from pipeline.params import Corpus, Layout
-from pipeline.utterance import Tracks, Utterance
+from pipeline.ground.console import InputError
+from pipeline.ground.params import Corpus, Layout
+from pipeline.ground.utterance import Tracks, Utterance
 
 LAYOUT = Layout(midsagittal("UL", "LL", "T1", "T2", "T3", "T4", "MNI", "MNM"), 0)
 SECOND, MM = 1e-6, 1e-3  # per unit of the file

@@ -1,4 +1,4 @@
-"""What the predicted variances are worth: nominal against observed coverage on the test side."""
+"""What the predicted variances are worth: nominal against observed coverage on the test set."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from features import metrics
 from features.frames import frame_times
-from pipeline.storage import Entry, Store
+from pipeline.ground.storage import Entry, Store
 
 SOURCES = ("predicted", "ridge", "mean")
 FIGURES = ("z_mse", "rmse_mm", "pearson_r", "velocity_rmse_mm_s", "velocity_r")

@@ -21,7 +21,6 @@ from features import metrics
 from features import tract_variables as variables
 from features.frames import HOP_S
 from features.phones import CLASSES, phone_classes
-from pipeline.console import InputError
 from pipeline.evaluation.scores import (
     DELTAS,
     FIGURES,
@@ -33,11 +32,12 @@ from pipeline.evaluation.scores import (
     over_frames,
     sensor_of,
 )
-from pipeline.prediction.predictor import About
-from pipeline.storage import Entry
-from pipeline.training.smoothing import Smoothing, candidates
+from pipeline.ground import artifacts
+from pipeline.ground.console import InputError
+from pipeline.ground.storage import Entry
+from pipeline.trained.description import About
+from pipeline.trained.smoothing import Smoothing, candidates
 
-FOLDER = Path("reports/tables")
 NAMES = {
     "predictor",
     "smoothing",
@@ -84,7 +84,7 @@ def read(name: str) -> list[Row]:
     InputError
         Where the table is missing.
     """
-    return read_csv(FOLDER / f"{name}.csv", "evaluate")
+    return read_csv(artifacts.TABLES / f"{name}.csv", "evaluate")
 
 
 def read_csv(path: Path, made_by: str) -> list[Row]:
@@ -137,33 +137,33 @@ def summary(scored: Scored) -> list[Row]:
 def smoothing(predictions: Predictions, about: About) -> list[Row]:
     """Return the figures of every way to finish the network's tracks; ``used`` is 1 for one.
 
-    Each smoothing is followed by restandardisation if the model has it; at last that is left out.
+    Each smoothing is followed by variance scaling if the model has it; at last that is left out.
     """
-    used, level, store = about.smoothing, about.restandardization, predictions.store
+    used, level, store = about.smoothing, about.variance_scaling, predictions.store
     given = [name for name in ("raw", DELTAS) if name in store.columns]
 
-    def finished(entry: Entry, how: Smoothing, restandardized: bool) -> NDArray[np.float64]:
+    def finished(entry: Entry, how: Smoothing, scaled: bool) -> NDArray[np.float64]:
         z = np.concatenate([store.frames(entry, name) for name in given], axis=1)
         other = msgspec.structs.replace(about, smoothing=how)
         smooth = other.smooth(z, *predictions.statistics(entry))
-        return (level.apply(smooth) if restandardized else smooth).astype(np.float64)
+        return (level.apply(smooth) if scaled else smooth).astype(np.float64)
 
     last = bool(level)
     ways = {(str(how), last): how for how in (*candidates(used.variances), used)}
     ways |= {(str(how), False): how for how in (Smoothing(), used)}
     sources = {
-        f"{name} {restandardized}": partial(finished, how=how, restandardized=restandardized)
-        for (name, restandardized), how in ways.items()
+        f"{name} {scaled}": partial(finished, how=how, scaled=scaled)
+        for (name, scaled), how in ways.items()
     }
     scored = Scored.of(predictions, sources)
     return [
         {
             "smoothing": name,
-            "restandardized": int(restandardized),
-            "used": int((name, restandardized) == (str(used), last)),
+            "variance_scaled": int(scaled),
+            "used": int((name, scaled) == (str(used), last)),
         }
         | scored.summary(source)
-        for (name, restandardized), source in zip(ways, sources, strict=True)
+        for (name, scaled), source in zip(ways, sources, strict=True)
     ]
 
 

@@ -17,8 +17,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from pipeline.console import InputError
-from pipeline.storage import atomic_path
+from pipeline.ground.console import InputError
+from pipeline.ground.storage import atomic_path
 
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000  # Hz; outside, the header is wrong or it is not speech
 BLOCK = 1 << 16  # frames read at once: memory follows what is there, not what the header claims

@@ -19,10 +19,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.console import InputError
 from pipeline.formats import checked
-from pipeline.storage import atomic_path
-from pipeline.utterance import Tracks
+from pipeline.ground.console import InputError
+from pipeline.ground.storage import atomic_path
+from pipeline.ground.utterance import Tracks
 
 FIELDS = ("x", "z", "y", "phi", "theta", "rms", "extra")  # in the order of the file
 MAGIC = b"AG50xDATA_V00"

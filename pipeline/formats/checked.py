@@ -15,8 +15,8 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.console import InputError
-from pipeline.utterance import Tracks
+from pipeline.ground.console import InputError
+from pipeline.ground.utterance import Tracks
 
 # Numbers read in the wrong byte order are spread over all exponents; positions, angles and errors
 # of fit, in whatever unit a corpus keeps them, stay well inside.

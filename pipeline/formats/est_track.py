@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.console import InputError
 from pipeline.formats import checked
-from pipeline.storage import atomic_path
-from pipeline.utterance import Tracks
+from pipeline.ground.console import InputError
+from pipeline.ground.storage import atomic_path
+from pipeline.ground.utterance import Tracks
 
 MAGIC = b"EST_File Track"
 LAST_LINE = re.compile(rb"^EST_Header_End[ \t]*\r?\n", re.MULTILINE)

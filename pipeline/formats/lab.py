@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from pipeline.console import InputError
 from pipeline.formats import checked
-from pipeline.utterance import Label
+from pipeline.ground.console import InputError
+from pipeline.ground.utterance import Label
 
 
 def read(path: Path, units_per_second: float = 1.0) -> tuple[Label, ...]:

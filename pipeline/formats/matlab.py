@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 import scipy.io
 
-from pipeline.console import InputError
 from pipeline.formats import checked
+from pipeline.ground.console import InputError
 
 HEADER_BYTES = 128
 COMPRESSED, MATRIX = 15, 14

@@ -17,10 +17,10 @@ import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 
-from pipeline.console import InputError
 from pipeline.formats import checked, matlab
-from pipeline.storage import atomic_path
-from pipeline.utterance import Label, Tracks, Utterance
+from pipeline.ground.console import InputError
+from pipeline.ground.storage import atomic_path
+from pipeline.ground.utterance import Label, Tracks, Utterance
 
 SOUND = "AUDIO"
 FULL_SCALE = 32768  # of 16-bit samples, which some files keep as they are

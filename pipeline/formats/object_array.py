@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.console import InputError
 from pipeline.formats import checked
+from pipeline.ground.console import InputError
 
 MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")  # before and after NumPy 2
 NAMES = {(module, "_reconstruct") for module in MODULES} | {

@@ -22,10 +22,10 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.console import InputError
 from pipeline.formats import checked
-from pipeline.storage import atomic_path
-from pipeline.utterance import Tracks
+from pipeline.ground.console import InputError
+from pipeline.ground.storage import atomic_path
+from pipeline.ground.utterance import Tracks
 
 MAGIC = b"SSFF -- (c) SHLRC"
 LAST_LINE = re.compile(rb"^-+[ \t]*\r?\n", re.MULTILINE)

@@ -8,9 +8,9 @@ from pathlib import Path
 from praatio import textgrid
 from praatio.data_classes.interval_tier import IntervalTier
 
-from pipeline.console import InputError
-from pipeline.storage import atomic_path
-from pipeline.utterance import Label
+from pipeline.ground.console import InputError
+from pipeline.ground.storage import atomic_path
+from pipeline.ground.utterance import Label
 
 
 def read(path: Path) -> dict[str, tuple[Label, ...]]:

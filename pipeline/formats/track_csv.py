@@ -17,10 +17,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from pipeline.console import InputError
 from pipeline.formats import checked
-from pipeline.storage import atomic_path
-from pipeline.utterance import Tracks
+from pipeline.ground.console import InputError
+from pipeline.ground.storage import atomic_path
+from pipeline.ground.utterance import Tracks
 
 TIME = "time_s"
 EMPTY_CELL = re.compile(r"(?:(?<=,)|^)[ \t]*(?=,)|(?<=,)[ \t]*$", re.MULTILINE)

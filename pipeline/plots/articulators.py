@@ -10,8 +10,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from pipeline.ground.utterance import Tracks
 from pipeline.plots import style
-from pipeline.utterance import Tracks
 
 Array = NDArray[np.floating]
 COLUMNS = 4  # of a page of small panels

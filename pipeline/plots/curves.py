@@ -14,6 +14,8 @@ from pipeline.plots import style
 ERROR = "mean squared error of z-scores,\nas the network gives them"
 Rows = Sequence[Mapping[str, float]]
 
+QUANTITIES = {"rmse_mm": "RMSE (mm)", "pearson_r": "Pearson's r"}
+
 
 def learning_curves(epochs: Rows, *, title: str = "") -> Figure:
     """Draw the error on the training and the validation utterances against the epoch.

@@ -20,10 +20,10 @@ from scipy.interpolate import CubicSpline
 
 from features.phones import phone_classes
 from pipeline.formats import audio as sound
-from pipeline.palates import positions, tongue_sensors
+from pipeline.ground.sensors import positions, tongue_sensors
+from pipeline.ground.storage import atomic_path
+from pipeline.ground.utterance import Label, Tracks
 from pipeline.plots import style
-from pipeline.storage import atomic_path
-from pipeline.utterance import Label, Tracks
 
 PALATE = "palate (estimated)"
 CONTOUR_POINTS = 24

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,11 +11,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from features import metrics
-from pipeline.evaluation.scores import correlation
+from pipeline.evaluation.scores import Predictions, correlation
+from pipeline.formats import audio as sound_file
+from pipeline.ground.storage import Entry
+from pipeline.ground.utterance import Label, Tracks
 from pipeline.plots import articulators, midsagittal
 from pipeline.plots.timeline import timeline
 from pipeline.plots.velocity import velocity
-from pipeline.utterance import Label, Tracks
 
 FAST = (("TT", "T1"), ("TD", "T3", "TB", "TR"), ("LL",))  # names of the same articulator
 
@@ -59,6 +61,29 @@ class Scene:
     def points(self) -> tuple[str, ...]:
         """Sensors with a place in the midsagittal plane."""
         return midsagittal.fleshpoints(self.channels)
+
+
+def of_prediction(
+    predictions: Predictions, entry: Entry, known_palates: Mapping[str, NDArray[np.floating]]
+) -> Scene:
+    """Return what the pictures of a test utterance show."""
+    channels = predictions.channels[predictions.positions]
+    time = predictions.time(entry)
+    path = entry.about["audio"]
+    sound, rate = sound_file.read(Path(path)) if path else (None, 0)
+    return Scene(
+        entry.id,
+        {
+            name: Tracks(time, predictions.mm(entry, name), channels)
+            for name in ("measured", "predicted")
+        },
+        sound,
+        rate,
+        tuple(Label(*phone) for phone in entry.about["phones"]),
+        known_palates.get(entry.about["speaker"]),
+        entry.about["speaker"],
+        entry.about["style"],
+    )
 
 
 def scores(tracks: dict[str, Tracks]) -> dict[str, str]:

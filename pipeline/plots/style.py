@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.storage import atomic_path
+from pipeline.ground.storage import atomic_path
 
 MM = 1 / 25.4  # inches
 COLUMN, PAGE = 85, 180  # mm

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from features.spectrogram import spectrogram
+from pipeline.ground.utterance import Label, Tracks
 from pipeline.plots import style
-from pipeline.utterance import Label, Tracks
 
 WAVEFORM, LABELS, SPECTROGRAM = 12, 5, 24  # mm
 LEFT, RIGHT = 22, 15  # mm, margins of a page

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from features.landmarks import movements
-from pipeline.palates import positions
+from pipeline.ground.sensors import positions
+from pipeline.ground.utterance import Label, Tracks
 from pipeline.plots import style
 from pipeline.plots.timeline import draw_phones, label, stack
-from pipeline.utterance import Label, Tracks
 
 MARKS = (">", "o", "<")  # onset, peak, end
 

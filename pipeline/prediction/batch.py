@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from features.frames import HOP_S
 from features.mfcc import SAMPLE_RATE
-from pipeline.console import InputError
 from pipeline.formats import audio, track_csv
 from pipeline.formats.audio import Header
+from pipeline.ground.console import InputError
+from pipeline.ground.storage import atomic_path, checksum
+from pipeline.ground.utterance import Tracks
 from pipeline.prediction import long_sound, outputs, predictor
 from pipeline.prediction.predictor import Predictor
-from pipeline.storage import atomic_path, checksum
-from pipeline.utterance import Tracks
 
 LONG_S = 60.0  # a longer sound is predicted piece by piece and has no picture
 PICTURE_DPI = 150
@@ -169,7 +169,7 @@ class Sound:
                 "channels": header.channels,
             },
             "smoothing": str(model.about.smoothing),
-            "restandardized": model.own_statistics and bool(model.about.restandardization),
+            "variance_scaled": model.own_statistics and bool(model.about.variance_scaling),
             "model": {
                 "sha256": model.sha256,
                 "recipe": json.loads(msgspec.json.encode(model.about.recipe)),

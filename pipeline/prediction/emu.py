@@ -14,9 +14,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pipeline.console import InputError
-from pipeline.palates import tongue_sensors
-from pipeline.storage import write_json
+from pipeline.ground.console import InputError
+from pipeline.ground.sensors import tongue_sensors
+from pipeline.ground.storage import write_json
 
 TONGUE, LIPS, OTHERS = "rgb(213,94,0)", "rgb(0,114,178)", "rgb(0,0,0)"
 LIP_SENSORS = ("UL", "LL")

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from features.landmarks import Movement, movements
-from pipeline.utterance import Label, Tracks
+from pipeline.ground.utterance import Label, Tracks
 
 DIRECTIONS = {"x": ("back", "forward"), "y": ("down", "up"), "z": ("left", "right")}
 HOLD = "hold"

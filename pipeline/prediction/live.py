@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from features.deltas import WINDOW
 from features.frames import FRAME_RATE
 from features.mfcc import FRAME, SAMPLE_RATE, mfcc_blocks
-from pipeline.console import InputError, UsageError
 from pipeline.formats import track_csv
+from pipeline.ground.console import InputError, UsageError
 from pipeline.prediction import long_sound
 from pipeline.prediction.predictor import Predictor
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from features.mfcc import WIDTH, mfcc_blocks
 from features.standardization import Standardizer
 from pipeline.prediction.predictor import Predictor
-from pipeline.training.smoothing import in_pieces
+from pipeline.trained.smoothing import in_pieces
 
 WINDOW = 3000  # frames of which a window is believed
 CONTEXT = 500  # frames before and after them that it hears as well
@@ -51,9 +51,9 @@ def predict_blocks(
     """
     features = standardized(predictor, mfcc_blocks(sound, sample_rate))
     if predictor.network.bidirectional:
-        return restandardized(predictor, windows(predictor, features))
+        return scaled(predictor, windows(predictor, features))
     tracks = in_pieces(carried(predictor, features), predictor.smooth)
-    return restandardized(predictor, tracks)
+    return scaled(predictor, tracks)
 
 
 def standardized(predictor: Predictor, features: Iterable[Array]) -> Iterator[Array]:
@@ -69,14 +69,14 @@ def standardized(predictor: Predictor, features: Iterable[Array]) -> Iterator[Ar
         yield from map(predictor.standardizer(own).transform, blocks)
 
 
-def restandardized(predictor: Predictor, tracks: Iterable[Array]) -> Iterator[Array]:
-    """Yield tracks [t, channels] in z, restandardised over the whole sound if the model says so."""
-    if not (predictor.own_statistics and predictor.about.restandardization):
+def scaled(predictor: Predictor, tracks: Iterable[Array]) -> Iterator[Array]:
+    """Yield tracks [t, channels] in z, their variance scaled over the sound as the model says."""
+    if not (predictor.own_statistics and predictor.about.variance_scaling):
         yield from tracks
         return
     with kept(tracks, len(predictor.about.channels)) as (whole, blocks):
         for block in blocks:
-            yield predictor.restandardize(block, whole)
+            yield predictor.scale_variance(block, whole)
 
 
 @contextmanager

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from features.frames import FRAME_RATE
-from pipeline.console import InputError, UsageError
 from pipeline.formats import track_csv
+from pipeline.ground.console import InputError, UsageError
+from pipeline.ground.storage import atomic_path, write_json
+from pipeline.ground.utterance import Tracks
 from pipeline.prediction.recordings import OWN_SOUND
-from pipeline.storage import atomic_path, write_json
-from pipeline.utterance import Tracks
 
 About = Mapping[str, Any]
 MADE_BY = "pipeline.predict"

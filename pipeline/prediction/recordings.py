@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pipeline.console import InputError, UsageError
+from pipeline.ground.console import InputError, UsageError
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".sph"}
 OWN_SOUND = ".tracks.wav"  # ends the name of tracks written as sound: a result, no recording

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.storage import atomic_path
+from pipeline.ground.storage import atomic_path
 
 if TYPE_CHECKING:
     import keras

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from features.context import stack_frames
 from models import batching
-from pipeline import params
-from pipeline.console import InputError, progress, say
-from pipeline.layouts import with_delta_names
-from pipeline.storage import Array, Entry, Store
+from pipeline.corpora.layouts import with_delta_names
+from pipeline.ground import params
+from pipeline.ground.console import InputError, progress, say
+from pipeline.ground.storage import Array, Entry, Store
+from pipeline.trained.dynamics import ALONE, Dynamics
 from pipeline.training import checkpoint
+from pipeline.training.augmentation import STORED, Augmentation, Material
 from pipeline.training.checkpoint import Weights
-from pipeline.training.dynamics import ALONE, Dynamics
-from pipeline.training.variation import STORED, Material, Variation
 
 if TYPE_CHECKING:
     import keras
@@ -46,7 +46,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Side:
+class Split:
     """The utterances of one side of the split; frames are read when they are wanted."""
 
     store: Store
@@ -54,9 +54,9 @@ class Side:
     context: int = 1  # frames that the network sees at once
 
     @classmethod
-    def open(cls, store: Store, side: str, context: int = 1) -> Side:
+    def open(cls, store: Store, split: str, context: int = 1) -> Split:
         """Open one side of data/standardized."""
-        return cls(store, [e for e in store.entries if e.about["split"] == side], context)
+        return cls(store, [e for e in store.entries if e.about["split"] == split], context)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -70,27 +70,27 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Task:
+class TrainingRun:
     """What one network is trained on, and how.
 
     Attributes
     ----------
     seed : int
-        Of the weights, the order of the utterances and their variation.
+        Of the weights, the order of the utterances and their augmentation.
     checkpoint : Path
     fingerprint : str
         Of this run; a checkpoint with the same one is gone on from.
     devices : int
         That share each batch.
     material : Material
-        What the train side is varied from.
+        What the training set is varied from.
     dynamics : Dynamics
         Deltas of the tracks that are learned, too.
     """
 
     recipe: params.Recipe
-    train: Side
-    validation: Side
+    train: Split
+    validation: Split
     seed: int
     checkpoint: Path
     fingerprint: str
@@ -121,26 +121,26 @@ class Trained:
 
     @property
     def best_row(self) -> Row:
-        """The row of the epoch that is best on the validation side."""
+        """The row of the epoch that is best on the validation set."""
         return min(self.history, key=lambda row: row["validation_z_mse"])
 
 
 class DivergenceError(InputError):
     """A loss that is not finite; ``trained`` is what there was before, if an epoch had ended."""
 
-    def __init__(self, text: str, task: Task, trained: Trained | None) -> None:
+    def __init__(self, text: str, task: TrainingRun, trained: Trained | None) -> None:
         super().__init__(text)
         self.task = task
         self.trained = trained
 
 
-def dynamics(recipe: params.Recipe, train: Side) -> Dynamics:
+def dynamics(recipe: params.Recipe, train: Split) -> Dynamics:
     """Return the deltas that are learned beside the tracks; none if the layout has some itself."""
     orders = 0 if train.store.about["deltas"] else recipe.deltas
     return Dynamics.fit((train.read(k)[1] for k in range(len(train.entries))), orders)
 
 
-def network(task: Task) -> Regressor:
+def network(task: TrainingRun) -> Regressor:
     """Return the network of a task, its weights drawn by the seed."""
     import keras
 
@@ -167,7 +167,7 @@ def network(task: Task) -> Regressor:
     return model
 
 
-def build(task: Task) -> Regressor:
+def build(task: TrainingRun) -> Regressor:
     """Return the network of a task, compiled to be trained."""
     import keras
 
@@ -189,7 +189,7 @@ def build(task: Task) -> Regressor:
     return model
 
 
-def loss(task: Task) -> keras.losses.Loss:
+def loss(task: TrainingRun) -> keras.losses.Loss:
     """Return the loss of a recipe."""
     from models import losses
 
@@ -248,32 +248,32 @@ def schedule(recipe: params.Recipe, steps: int) -> Any:
 
 def assemble(
     batch: batching.Batch,
-    side: Side,
-    variation: Variation | None = None,
+    split: Split,
+    augmentation: Augmentation | None = None,
     dynamics: Dynamics = ALONE,
 ) -> tuple[dict[str, Any], Array, Array]:
     """Read the utterances of a batch, vary them, add deltas and lay them out."""
     inputs, targets = {}, {}
     for k in batch.utterance:
-        x, y = side.read(k)
-        x, y = variation.apply(k, x, y) if variation else (x, y)
-        inputs[k], targets[k] = stack_frames(x, side.context), dynamics.beside(y)
+        x, y = split.read(k)
+        x, y = augmentation.apply(k, x, y) if augmentation else (x, y)
+        inputs[k], targets[k] = stack_frames(x, split.context), dynamics.beside(y)
     return batching.assemble(batch, inputs, targets)
 
 
 def assembled(
-    plan: list[batching.Batch], side: Side, variation: Variation, dynamics: Dynamics
+    plan: list[batching.Batch], split: Split, augmentation: Augmentation, dynamics: Dynamics
 ) -> Iterator[tuple[batching.Batch, tuple[dict[str, Any], Array, Array]]]:
     """Yield every batch with its arrays; those of the next are made while one is trained on."""
     with ThreadPoolExecutor(1) as thread:
-        jobs = (thread.submit(assemble, batch, side, variation, dynamics) for batch in plan)
+        jobs = (thread.submit(assemble, batch, split, augmentation, dynamics) for batch in plan)
         job = next(jobs)
         for batch in plan:
             arrays, job = job.result(), next(jobs, job)
             yield batch, arrays
 
 
-def trace(model: keras.Model, task: Task) -> None:
+def trace(model: keras.Model, task: TrainingRun) -> None:
     """Let TensorFlow make one graph of an update, for batches of any number of frames.
 
     Of its own accord it makes one for the first shape that it sees and another for all others. That
@@ -297,7 +297,11 @@ def trace(model: keras.Model, task: Task) -> None:
 
 
 def train_epoch(
-    model: keras.Model, task: Task, plan: list[batching.Batch], variation: Variation, title: str
+    model: keras.Model,
+    task: TrainingRun,
+    plan: list[batching.Batch],
+    augmentation: Augmentation,
+    title: str,
 ) -> tuple[float, float]:
     """Make one update per batch; return the mean loss and squared error per valid frame.
 
@@ -306,14 +310,14 @@ def train_epoch(
     FloatingPointError
         Naming the utterances of a batch whose loss is not finite.
     """
-    totals, frames, side = np.zeros(2), 0, task.train
-    due = int(variation.lengths(side.lengths).sum())
+    totals, frames, split = np.zeros(2), 0, task.train
+    due = int(augmentation.lengths(split.lengths).sum())
     with progress(range(0), total=due, unit="frames") as bar:
         bar.set_description(title)
-        for batch, (x, y, weight) in assembled(plan, side, variation, task.dynamics):
+        for batch, (x, y, weight) in assembled(plan, split, augmentation, task.dynamics):
             found = model.train_on_batch(x, y, weight, return_dict=True)
             if not np.isfinite(found["loss"]):
-                ids = ", ".join(side.entries[k].id for k in batch.utterance)
+                ids = ", ".join(split.entries[k].id for k in batch.utterance)
                 raise FloatingPointError(f"the loss became {found['loss']} on the batch of {ids}")
             valid = int(np.count_nonzero(weight))
             totals += valid * np.array([found["loss"], found["z_mse"]], np.float64)
@@ -324,11 +328,11 @@ def train_epoch(
     return float(mean_loss), float(z_mse)
 
 
-def validate(model: keras.Model, side: Side, plan: list[batching.Batch]) -> float:
+def validate(model: keras.Model, split: Split, plan: list[batching.Batch]) -> float:
     """Return the mean squared error per valid frame."""
     total = frames = 0.0
     for batch in plan:
-        x, y, weight = assemble(batch, side)
+        x, y, weight = assemble(batch, split)
         valid = np.count_nonzero(weight)
         predicted = model.predict_on_batch(x)[..., : y.shape[-1]]
         squares = np.square(predicted - y, dtype=np.float64).mean(axis=-1)
@@ -336,22 +340,22 @@ def validate(model: keras.Model, side: Side, plan: list[batching.Batch]) -> floa
     return total / frames
 
 
-def held_out(task: Task) -> list[batching.Batch]:
-    """Return the batches of the validation side."""
+def held_out(task: TrainingRun) -> list[batching.Batch]:
+    """Return the batches of the validation set."""
     from models import parallel
 
     rng = np.random.default_rng(task.seed)
     return parallel.padded(batching.epoch("pack", task.validation.lengths, 16, rng), task.devices)
 
 
-def fit(model: keras.Model, task: Task, log: Callable[[Row], None]) -> Trained:
+def fit(model: keras.Model, task: TrainingRun, log: Callable[[Row], None]) -> Trained:
     """Train for as many epochs as the recipe says, going on from a checkpoint if there is one.
 
     Parameters
     ----------
     model : keras.Model
         From `build`.
-    task : Task
+    task : TrainingRun
     log : callable
         Told the row of `HISTORY` of every epoch, those before the checkpoint, too.
 
@@ -376,10 +380,10 @@ def fit(model: keras.Model, task: Task, log: Callable[[Row], None]) -> Trained:
     trace(model, task)
     while len(history) < recipe.epochs and not stalled(history, recipe.patience):
         title = f"epoch {len(history) + 1}/{recipe.epochs}"
-        variation = Variation(recipe.augment, len(task.train.entries), rng, task.material)
-        plan = task.plan(variation.lengths(task.train.lengths), rng)
+        augmentation = Augmentation(recipe.augment, len(task.train.entries), rng, task.material)
+        plan = task.plan(augmentation.lengths(task.train.lengths), rng)
         try:
-            mean_loss, z_mse = train_epoch(model, task, plan, variation, title)
+            mean_loss, z_mse = train_epoch(model, task, plan, augmentation, title)
         except FloatingPointError as failure:
             known = Trained(best, last, history) if history else None
             raise DivergenceError(str(failure), task, known) from None

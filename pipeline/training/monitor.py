@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.console import UsageError, warn
+from pipeline.ground.console import UsageError, warn
 
 if TYPE_CHECKING:
     from dvclive import Live

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from benchmarks.characters_twin import GATES, Twin, one_hot
 from examples import characters
-from pipeline.console import InputError, UsageError
+from pipeline.ground.console import InputError, UsageError
 
 
 def text(length: int = 30000, seed: int = 0) -> characters.Codes:

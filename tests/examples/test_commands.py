@@ -2,7 +2,7 @@ import importlib
 
 import pytest
 
-from pipeline.console import UsageError
+from pipeline.ground.console import UsageError
 
 COMMANDS = [
     "examples.lstm_step_by_step",

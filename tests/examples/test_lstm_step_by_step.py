@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from examples import lstm_step_by_step
-from pipeline.console import UsageError
+from pipeline.ground.console import UsageError
 
 
 def sigmoid(x):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from examples import mnist
-from pipeline.console import InputError
+from pipeline.ground.console import InputError
 
 
 @pytest.fixture

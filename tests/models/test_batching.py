@@ -78,7 +78,7 @@ def test_pack_wastes_under_8_percent_of_real_lengths(shared_data):
     lengths = np.array([len(tracks) for tracks in object_array])
     for seed in range(20):
         plan = batching.pack(lengths, 8000, np.random.default_rng(seed))
-        assert batching.waste(plan, lengths) < 0.08
+        assert batching.padding_share(plan, lengths) < 0.08
         assert len({(b.lanes, b.frames) for b in plan}) <= 3
         assert np.mean([b.lanes * b.frames for b in plan]) == pytest.approx(8000, rel=0.15)
 

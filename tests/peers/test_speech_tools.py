@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from pipeline.formats import est_track, ssff
-from pipeline.utterance import Tracks
+from pipeline.ground.utterance import Tracks
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("ch_track"), reason="no ch_track; `apt-get install speech-tools` has it"

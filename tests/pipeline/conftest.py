@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import console
 from pipeline.formats import audio, track_csv
-from pipeline.utterance import Tracks
+from pipeline.ground import console
+from pipeline.ground.utterance import Tracks
 from tests.conftest import ROOT
 
 RATE = 16_000

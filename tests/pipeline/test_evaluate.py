@@ -8,10 +8,11 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_squared_error, root_mean_squared_error
 
 from features.context import stack_frames
-from pipeline import Predictor, evaluate, palates, standardize
-from pipeline.evaluation import scores, tables
+from pipeline import Predictor, evaluate
+from pipeline.evaluation import palates, scores, tables
+from pipeline.ground import artifacts
+from pipeline.ground.storage import Store, StoreWriter
 from pipeline.prediction.predictor import About, Recipe, Statistics
-from pipeline.storage import Store, StoreWriter
 from tests.pipeline.conftest import change
 
 
@@ -35,30 +36,30 @@ def echo(monkeypatch):
 
 def about_echo():
     """Nothing is done to what it predicts."""
-    channels = tuple(Store(standardize.FOLDER, "standardize").about["channels"])
+    channels = tuple(Store(artifacts.STANDARDIZED, "standardize").about["channels"])
     recipe = Recipe("lstm", (1,), False, "concat", 0)
     return About(channels, "utterance", Statistics((), (), (), ()), recipe, {})
 
 
 def rows(name):
-    with (tables.FOLDER / f"{name}.csv").open() as file:
+    with (artifacts.TABLES / f"{name}.csv").open() as file:
         return list(csv.DictReader(file))
 
 
 def test_trained_network_is_scored_beside_its_floors_the_same_way_twice(standardized, stage):
     assert stage("train").status == 0
     assert "test utterances" in stage("evaluate").out
-    first = evaluate.METRICS.read_bytes()
+    first = artifacts.METRICS.read_bytes()
     found = json.loads(first)
     assert found["floors"]["mean"]["z_mse"] == pytest.approx(1, abs=1e-4)
     assert found["test"]["z_mse"] < 1
     assert stage("evaluate").status == 0
-    assert evaluate.METRICS.read_bytes() == first
+    assert artifacts.METRICS.read_bytes() == first
 
 
 def test_an_utterance_is_predicted_alike_alone_and_among_longer_ones(standardized, stage):
     assert stage("train").status == 0
-    store = Store(standardize.FOLDER, "standardize")
+    store = Store(artifacts.STANDARDIZED, "standardize")
     inputs = [store.frames(entry, "inputs") for entry in store.entries]
     together = dict(evaluate.predict(inputs))
     assert sorted(together) == list(range(len(inputs)))
@@ -76,7 +77,7 @@ def test_a_network_on_stacked_frames_is_scored_as_it_predicts(standardized, stag
         train__smoothing="none",
     )
     assert stage("train").status == 0
-    store = Store(standardize.FOLDER, "standardize")
+    store = Store(artifacts.STANDARDIZED, "standardize")
     inputs = [store.frames(entry, "inputs") for entry in store.entries[:3]]
     found = dict(evaluate.predict(inputs))
     for k, tracks in enumerate(Predictor.load().run_parts(inputs)):
@@ -85,16 +86,16 @@ def test_a_network_on_stacked_frames_is_scored_as_it_predicts(standardized, stag
 
 def test_figures_are_those_of_scipy_and_scikit_learn(standardized, stage, echo):
     assert stage("evaluate").status == 0
-    store = Store(evaluate.PREDICTIONS, "evaluate")
+    store = Store(artifacts.PREDICTIONS, "evaluate")
     z = [[store.frames(e, name) for e in store.entries] for name in ("measured", "predicted")]
     mm = [
         [
             x * e.about["target_scale"] + e.about["target_mean"]
-            for x, e in zip(side, store.entries, strict=True)
+            for x, e in zip(split, store.entries, strict=True)
         ]
-        for side in z
+        for split in z
     ]
-    test = json.loads(evaluate.METRICS.read_text())["test"]
+    test = json.loads(artifacts.METRICS.read_text())["test"]
     assert test["z_mse"] == pytest.approx(mean_squared_error(*map(np.concatenate, z)), rel=1e-4)
     assert test["rmse_mm"] == pytest.approx(
         np.mean([root_mean_squared_error(a, b) for a, b in zip(*mm, strict=True)]), rel=1e-4
@@ -115,12 +116,12 @@ def test_figures_are_those_of_scipy_and_scikit_learn(standardized, stage, echo):
 
 def test_ridge_floor_sees_the_training_side_alone(standardized, stage, echo):
     assert stage("evaluate").status == 0
-    store = Store(standardize.FOLDER, "standardize")
+    store = Store(artifacts.STANDARDIZED, "standardize")
     train = [e for e in store.entries if e.about["split"] == "train"]
     x = np.concatenate([stack_frames(store.frames(e, "inputs"), 3) for e in train])
     y = np.concatenate([store.frames(e, "targets") for e in train])
     other = Ridge(alpha=1.0).fit(x, y)
-    predictions = Store(evaluate.PREDICTIONS, "evaluate")
+    predictions = Store(artifacts.PREDICTIONS, "evaluate")
     by_id = {e.id: e for e in store.entries}
     for entry in predictions.entries:
         expected = other.predict(stack_frames(store.frames(by_id[entry.id], "inputs"), 3))
@@ -129,10 +130,10 @@ def test_ridge_floor_sees_the_training_side_alone(standardized, stage, echo):
 
 def test_the_protocol_lists_every_file_on_its_side(standardized, stage, echo):
     assert stage("evaluate").status == 0
-    stated = json.loads(evaluate.PROTOCOL.read_text())
-    store = Store(standardize.FOLDER, "standardize")
-    for side, ids in stated["files"].items():
-        assert ids == [e.id for e in store.entries if e.about["split"] == side]
+    stated = json.loads(artifacts.PROTOCOL.read_text())
+    store = Store(artifacts.STANDARDIZED, "standardize")
+    for split, ids in stated["files"].items():
+        assert ids == [e.id for e in store.entries if e.about["split"] == split]
     assert "20 Hz" in stated["smoothing"]
 
 
@@ -140,7 +141,7 @@ def test_no_model_and_no_test_side_are_one_line_each(standardized, stage):
     outcome = stage("evaluate")
     assert outcome.status == 1
     assert "run `dvc repro train`" in outcome.err.strip().splitlines()[-1]
-    index = standardize.FOLDER / "index.json"
+    index = artifacts.STANDARDIZED / "index.json"
     index.write_text(index.read_text().replace('"split": "test"', '"split": "unused"'))
     outcome = stage("evaluate")
     assert (outcome.status, outcome.err.count("\n")) == (1, 1)
@@ -148,7 +149,7 @@ def test_no_model_and_no_test_side_are_one_line_each(standardized, stage):
 
 
 def predictions(folder, measured, predicted, *, phones=(), scale=1.0):
-    """A store of utterances whose two sides are given in mm [T, 2]."""
+    """A store of utterances whose two splits are given in mm [T, 2]."""
     about = {"channels": ["TT_x", "TT_y"], "deltas": 0}
     columns = {"measured": 2, "predicted": 2, "ridge": 2}
     with StoreWriter(folder, columns, about) as writer:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline import Predictor, export
-from pipeline.console import UsageError
-from pipeline.prediction import predictor
+from pipeline.ground.console import UsageError
+from pipeline.trained import description
 from tests.pipeline import small_model
 
 ONE_WAY = {"bidirectional": False}
@@ -43,7 +43,7 @@ def features(frames, batch=2):
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("frames", [1, 3, 60])
 def test_layers_of_keras_itself_give_the_same(folders, name, frames):
-    about, graph = predictor.read_model(folders / name)
+    about, graph = description.read_model(folders / name)
     x = features(frames)
     expected = Predictor.load(folders / name).run(list(x))
     found = export.plain_keras(about.network, graph).predict_on_batch(x)
@@ -85,7 +85,7 @@ def test_a_keras_archive_loads_safely_without_this_project(folders, stage, tmp_p
 def test_a_saved_model_takes_any_batch_and_length(folders, name, tmp_path):
     import tensorflow as tf
 
-    about, graph = predictor.read_model(folders / name)
+    about, graph = description.read_model(folders / name)
     path = export.write_savedmodel(about.network, graph, tmp_path)
     loaded = tf.saved_model.load(path)
     for batch, frames in [(1, 20), (3, 51)]:
@@ -98,7 +98,7 @@ def test_a_saved_model_takes_any_batch_and_length(folders, name, tmp_path):
 def test_litert_steps_with_explicit_states_are_the_whole(folders, name, tmp_path):
     import tensorflow as tf
 
-    about, graph = predictor.read_model(folders / name)
+    about, graph = description.read_model(folders / name)
     network = about.network
     path = export.write_litert(network, graph, tmp_path)
     with warnings.catch_warnings():
@@ -117,7 +117,7 @@ def test_litert_steps_with_explicit_states_are_the_whole(folders, name, tmp_path
 
 
 def test_both_directions_cannot_step(folders, tmp_path):
-    about, graph = predictor.read_model(folders / "lstm")
+    about, graph = description.read_model(folders / "lstm")
     with pytest.raises(UsageError, match="goes both ways"):
         export.write_litert(about.network, graph, tmp_path)
     assert not list(tmp_path.iterdir())

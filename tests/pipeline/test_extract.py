@@ -4,10 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features import frames
-from pipeline import extract, layouts, params
-from pipeline.console import InputError
-from pipeline.storage import Store
-from pipeline.utterance import Label, Tracks, Utterance
+from pipeline import extract
+from pipeline.corpora import layouts
+from pipeline.ground import artifacts, params
+from pipeline.ground.console import InputError
+from pipeline.ground.storage import Store
+from pipeline.ground.utterance import Label, Tracks, Utterance
 from tests.conftest import ROOT
 from tests.pipeline.conftest import change, small_utterance
 
@@ -106,12 +108,12 @@ def test_pellets_are_eight_channels_and_two_orders_of_delta():
 def test_the_stage_writes_every_utterance_and_the_bytes_do_not_depend_on_jobs(project, stage):
     assert stage("corpus").status == 0
     assert stage("extract", "--jobs", "1").status == 0
-    one = {p.name: p.read_bytes() for p in extract.FOLDER.iterdir()}
+    one = {p.name: p.read_bytes() for p in artifacts.FRAMES.iterdir()}
     outcome = stage("extract", "--jobs", "2")
     assert outcome.status == 0
     assert "24 utterances" in outcome.out
-    assert {p.name: p.read_bytes() for p in extract.FOLDER.iterdir()} == one
-    store = Store(extract.FOLDER, "extract")
+    assert {p.name: p.read_bytes() for p in artifacts.FRAMES.iterdir()} == one
+    store = Store(artifacts.FRAMES, "extract")
     assert store.about["channels"] == ["TT_x", "TT_y", "LL_y", "VL_y"]
     assert store.columns == {"inputs": 39, "targets": 4}
 

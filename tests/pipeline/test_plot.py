@@ -8,9 +8,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
+from pipeline.ground.utterance import Label, Tracks
 from pipeline.plots import articulators, calibration, curves, style
 from pipeline.plots.timeline import timeline
-from pipeline.utterance import Label, Tracks
 
 POINTS = ("TT", "TB", "TF", "TM", "TD", "TR", "UL", "LL", "LI", "VL", "EP", "HY")
 CHANNELS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")

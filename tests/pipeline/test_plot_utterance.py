@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
+from pipeline.ground.utterance import Label, Tracks
 from pipeline.plots import errors, midsagittal, velocity
 from pipeline.plots.scene import Scene, animate, pictures
-from pipeline.utterance import Label, Tracks
 from tests.pipeline.test_plot import CHANNELS, PHONES, POINTS, SOUND, assert_readable, both
 
 __all__ = ["both"]  # the fixture

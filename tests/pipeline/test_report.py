@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import browser, evaluate, report
+from pipeline import report
+from pipeline.ground import artifacts
+from pipeline.ground.storage import Store
+from pipeline.ground.utterance import Label
+from pipeline.pages import browser
 from pipeline.plots.scene import Scene
-from pipeline.storage import Store
-from pipeline.utterance import Label
 from tests.pipeline.conftest import change
 from tests.pipeline.test_evaluate import echo, standardized
 from tests.pipeline.test_plot import CHANNELS, trajectories
@@ -252,8 +254,8 @@ def test_report_of_the_stages_shows_every_part(standardized, stage, echo, driver
     for name in ("evaluate", "plot", "report"):
         outcome = stage(name)
         assert outcome.status == 0, outcome.err
-    page = Page(driver, report.PAGE.resolve())
-    figures = json.loads(evaluate.METRICS.read_text())
+    page = Page(driver, artifacts.REPORT.resolve())
+    figures = json.loads(artifacts.METRICS.read_text())
     assert f"{figures['test']['z_mse']:.3f}" in page.run(
         "document.getElementById('summary').textContent"
     )
@@ -266,8 +268,8 @@ def test_report_of_the_stages_shows_every_part(standardized, stage, echo, driver
     assert page.run("document.getElementById('utterance').options.length") == 4
     assert page.run("document.querySelectorAll('#table-tracks tbody tr').length") == 4
     assert [entry for entry in driver.get_log("browser") if entry["level"] != "INFO"] == []
-    assert report.PAGE.stat().st_size < 20e6
-    test = [entry.id for entry in Store(evaluate.PREDICTIONS, "evaluate").entries]
+    assert artifacts.REPORT.stat().st_size < 20e6
+    test = [entry.id for entry in Store(artifacts.PREDICTIONS, "evaluate").entries]
     outcome = stage("plot", "--pages", test[2], "--channels", "VL_y", "--output", "pages")
     assert outcome.status == 0, outcome.err
     assert {path.name for path in Path("pages").iterdir()} == {f"{test[2]}.png", f"{test[2]}.pdf"}

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pipeline import extract, standardize
-from pipeline.storage import Store
+from pipeline.ground import artifacts
+from pipeline.ground.storage import Store
 from tests.pipeline.conftest import change
 
 
@@ -14,8 +14,8 @@ def extracted(project, stage):
 
 
 def z_and_mm(column="targets"):
-    z = Store(standardize.FOLDER, "standardize")
-    mm = Store(extract.FOLDER, "extract")
+    z = Store(artifacts.STANDARDIZED, "standardize")
+    mm = Store(artifacts.FRAMES, "extract")
     for k, (a, b) in enumerate(zip(z.entries, mm.entries, strict=True)):
         assert a.id == b.id
         yield k, a, z.frames(a, column), mm.frames(b, column)
@@ -33,7 +33,7 @@ def test_per_utterance_every_channel_has_mean_zero_and_deviation_one(extracted, 
 def test_the_kept_statistics_give_the_millimetres_back(extracted, stage, mode):
     change(extracted / "params.yaml", standardize__mode=mode)
     assert stage("standardize").status == 0
-    kept = standardize.load_statistics()
+    kept = artifacts.statistics()
     for k, _, z, mm in z_and_mm():
         np.testing.assert_allclose(
             z * kept["target_scale"][k] + kept["target_mean"][k], mm, atol=1e-4
@@ -44,7 +44,7 @@ def test_statistics_of_the_corpus_never_see_validation_or_test(extracted, stage)
     change(extracted / "params.yaml", standardize__mode="corpus")
     assert stage("standardize").status == 0
     train = np.concatenate([mm for _, e, _, mm in z_and_mm() if e.about["split"] == "train"])
-    kept = standardize.load_statistics()
+    kept = artifacts.statistics()
     np.testing.assert_allclose(kept["target_mean"], np.tile(train.mean(axis=0), (24, 1)), rtol=1e-5)
     np.testing.assert_allclose(kept["target_scale"], np.tile(train.std(axis=0), (24, 1)), rtol=1e-5)
 
@@ -68,13 +68,13 @@ def test_too_few_utterances_are_one_line(project, stage):
     stage("extract")
     outcome = stage("standardize")
     assert outcome.status == 1
-    assert outcome.err == "error: 2 utterances leave none for the train side\n"
+    assert outcome.err == "error: 2 utterances leave none for the training set\n"
 
 
 def test_damaged_frames_are_one_line(extracted, stage):
-    shard = extract.FOLDER / "inputs-00000.npy"
+    shard = artifacts.FRAMES / "inputs-00000.npy"
     shard.write_bytes(shard.read_bytes()[:-4])
     outcome = stage("standardize")
     assert outcome.status == 1
     assert outcome.err.startswith("error: data/frames/inputs-00000.npy: damaged")
-    assert not standardize.FOLDER.exists()
+    assert not artifacts.STANDARDIZED.exists()

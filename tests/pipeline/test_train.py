@@ -10,18 +10,19 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipeline import params, train
-from pipeline.console import InputError
+from pipeline import train
 from pipeline.evaluation import calibration, tables
+from pipeline.ground import artifacts, params
+from pipeline.ground.console import InputError
+from pipeline.ground.storage import Store
 from pipeline.prediction.predictor import Predictor
-from pipeline.storage import Store
 from pipeline.training import fitting, monitor
 from tests import on_jax
 from tests.conftest import ROOT
 from tests.pipeline.conftest import change
 
 
-def weights(folder=train.FOLDER):
+def weights(folder=artifacts.TRAINED):
     from models import regressor
 
     return regressor.load(folder / "model.keras").get_weights()
@@ -33,7 +34,7 @@ def assert_same(some, others):
 
 
 def history():
-    with (train.FOLDER / "history.csv").open() as file:
+    with (artifacts.TRAINED / "history.csv").open() as file:
         return list(csv.DictReader(file))
 
 
@@ -80,7 +81,7 @@ def scripted(monkeypatch, errors):
     seen = []
     script = iter(errors)
 
-    def validate(model, side, plan):
+    def validate(model, split, plan):
         seen.append(model.get_weights())
         return next(script)
 
@@ -92,8 +93,8 @@ def test_the_best_epoch_is_kept_and_the_last_beside_it(standardized, stage, monk
     seen = scripted(monkeypatch, [0.5, 0.3, 0.4, 0.6])
     assert stage("train").status == 0
     assert_same(weights(), seen[1])
-    assert_same(weights(train.FOLDER / train.LAST), seen[3])
-    about = json.loads((train.FOLDER / "model.json").read_text())
+    assert_same(weights(artifacts.TRAINED / train.LAST), seen[3])
+    about = json.loads((artifacts.TRAINED / "model.json").read_text())
     assert about["trained_on"]["best_epoch"] == 2
     sound = np.random.default_rng(1).normal(size=16_000)
     best, last = (Predictor.load(folder)(sound, 16_000) for folder in ("trained", "trained/last"))
@@ -164,16 +165,16 @@ def test_training_stops_when_patience_ends(standardized, stage, monkeypatch):
 def test_the_model_tells_what_it_predicts_and_how_well(standardized, stage):
     assert stage("train").status == 0
     errors = [float(row["validation_z_mse"]) for row in history()]
-    about = json.loads((train.FOLDER / "model.json").read_text())
+    about = json.loads((artifacts.TRAINED / "model.json").read_text())
     assert about["channels"] == ["TT_x", "TT_y", "LL_y", "VL_y"]
     assert len(about["statistics"]["target_scale"]) == 4
 
     from models import regressor
 
-    model = regressor.load(train.FOLDER / "model.keras")
-    side = fitting.Side.open(Store(train.standardize.FOLDER, "standardize"), "validation")
+    model = regressor.load(artifacts.TRAINED / "model.keras")
+    split = fitting.Split.open(Store(train.artifacts.STANDARDIZED, "standardize"), "validation")
     squares = frames = 0.0
-    for x, y in map(side.read, range(len(side.entries))):
+    for x, y in map(split.read, range(len(split.entries))):
         alone = {"inputs": x[None], "resets": np.zeros((1, len(x)), bool)}
         tracks = model.predict_on_batch(alone)[0, :, :4]  # deltas stand behind
         squares += np.square(tracks - y).mean(axis=-1).sum()
@@ -198,8 +199,8 @@ def test_the_loss_is_the_mean_over_valid_frames_whatever_the_batching(
     first = float(history()[0]["train_z_mse"])
     from models import regressor
 
-    model = regressor.load(train.FOLDER / "model.keras")
-    side = fitting.Side.open(Store(train.standardize.FOLDER, "standardize"), "train")
+    model = regressor.load(artifacts.TRAINED / "model.keras")
+    split = fitting.Split.open(Store(train.artifacts.STANDARDIZED, "standardize"), "train")
     errors = [
         np.square(
             model.predict_on_batch({"inputs": x[None], "resets": np.zeros((1, len(x)), bool)})[
@@ -207,27 +208,27 @@ def test_the_loss_is_the_mean_over_valid_frames_whatever_the_batching(
             ]
             - y
         ).mean(axis=-1)
-        for x, y in map(side.read, range(len(side.entries)))
+        for x, y in map(split.read, range(len(split.entries)))
     ]
     assert first == pytest.approx(np.concatenate(errors).mean(), rel=1e-4)
 
 
 def test_a_loss_that_is_not_finite_names_the_utterances(standardized, stage):
-    shard = train.standardize.FOLDER / "targets-00000.npy"
+    shard = train.artifacts.STANDARDIZED / "targets-00000.npy"
     targets = np.load(shard)
     targets[:] = 1e30
     np.save(shard, targets)
-    index = json.loads((train.standardize.FOLDER / "index.json").read_text())
-    from pipeline.storage import checksum
+    index = json.loads((train.artifacts.STANDARDIZED / "index.json").read_text())
+    from pipeline.ground.storage import checksum
 
     index["shards"][0]["targets"]["sha256"] = checksum(shard)
-    (train.standardize.FOLDER / "index.json").write_text(json.dumps(index))
+    (train.artifacts.STANDARDIZED / "index.json").write_text(json.dumps(index))
     change(standardized / "params.yaml", recipes__default__augment__join=0)
     outcome = stage("train")
     assert outcome.status == 1
     assert re.search("the loss became (inf|nan) on the batch of u", outcome.err)
     assert "lower learning_rate\n" in outcome.err  # no epoch had ended
-    assert not train.FOLDER.exists()
+    assert not artifacts.TRAINED.exists()
 
 
 def test_the_last_good_weights_are_kept_where_a_loss_is_not_finite(
@@ -248,7 +249,7 @@ def test_the_last_good_weights_are_kept_where_a_loss_is_not_finite(
         "error: the loss became nan on the batch of u01, u02; lower learning_rate; the weights of"
         " epoch 1, the best before, are in checkpoints/diverged"
     )
-    assert not train.FOLDER.exists()
+    assert not artifacts.TRAINED.exists()
     assert_same(weights(train.DIVERGED), seen[0])
     Predictor.load(train.DIVERGED)
 
@@ -265,7 +266,7 @@ def test_an_ensemble_is_its_members_averaged(standardized, stage):
     assert outcome.status == 0
     assert_same(weights(), [*single[0][0], *single[1][0]])
     for name, (_, last, _) in zip(("history.csv", "history-2.csv"), single, strict=True):
-        with (train.FOLDER / name).open() as file:
+        with (artifacts.TRAINED / name).open() as file:
             assert list(csv.DictReader(file))[-1]["validation_z_mse"] == last
 
     sound = np.random.default_rng(1).normal(size=16_000)
@@ -274,7 +275,7 @@ def test_an_ensemble_is_its_members_averaged(standardized, stage):
         for predictor in (Predictor.load("trained"), *(row[2] for row in single))
     )
     np.testing.assert_allclose(average, np.mean(each, axis=0), atol=1e-6)
-    about = json.loads((train.FOLDER / "model.json").read_text())
+    about = json.loads((artifacts.TRAINED / "model.json").read_text())
     assert about["ensemble"] == 2
     assert len(about["trained_on"]["best_epoch"]) == 2
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import browser, view
+from pipeline import view
 from pipeline.evaluation import tables
 from pipeline.formats import track_csv
+from pipeline.ground.utterance import Label
+from pipeline.pages import browser
 from pipeline.plots.timeline import label_rows
-from pipeline.utterance import Label
 from tests.pipeline.conftest import change
 from tests.pipeline.test_plot_utterance import PHONES
 

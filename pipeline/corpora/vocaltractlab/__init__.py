@@ -11,8 +11,8 @@ Layout on disk: that of the `folder` reader, in one folder. ``phonotactics`` say
 """
 
 from pipeline.corpora.folder import find, read
+from pipeline.corpora.layouts import BUILT_IN
 from pipeline.corpora.vocaltractlab.synthesis import synthesize
-from pipeline.layouts import BUILT_IN
 
 __all__ = ["LAYOUT", "find", "read", "synthesize"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.utterance import Label
+from pipeline.ground.utterance import Label
 
 # how often each is drawn, relative to the others of its table
 VOWELS = {

@@ -15,8 +15,8 @@ import vocaltractlab_cython as vtl
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from pipeline.layouts import midsagittal
-from pipeline.utterance import Tracks
+from pipeline.corpora.layouts import midsagittal
+from pipeline.ground.utterance import Tracks
 
 Values = NDArray[np.float64]
 

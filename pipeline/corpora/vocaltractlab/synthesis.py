@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 from scipy.signal import resample_poly
 
-from pipeline.console import InputError, UsageError, progress
 from pipeline.corpora.vocaltractlab import phonotactics, score
 from pipeline.formats import audio, textgrid, track_csv
-from pipeline.params import Synthesis
-from pipeline.storage import checksum, discard, read_json, write_json, write_text
+from pipeline.ground.console import InputError, UsageError, progress
+from pipeline.ground.params import Synthesis
+from pipeline.ground.storage import checksum, discard, read_json, write_json, write_text
 
 LIBRARY = "vocaltractlab-cython"
 SUFFIXES = (".wav", ".csv", ".TextGrid")

@@ -6,8 +6,9 @@ import msgspec
 import numpy as np
 import soundfile
 
-from pipeline import corpora, params
-from pipeline.utterance import Tracks, Utterance
+from pipeline import corpora
+from pipeline.ground import params
+from pipeline.ground.utterance import Tracks, Utterance
 from tests.conftest import ROOT
 
 

@@ -4,10 +4,10 @@ from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
 from pipeline import corpora
-from pipeline.console import InputError, UsageError
 from pipeline.corpora import sweeps
 from pipeline.formats import carstens_pos
-from pipeline.utterance import Tracks
+from pipeline.ground.console import InputError, UsageError
+from pipeline.ground.utterance import Tracks
 from tests.pipeline.corpora.recording_files import (
     column,
     put_sound,

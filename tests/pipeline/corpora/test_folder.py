@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.console import InputError
 from pipeline.corpora import folder, reader
 from pipeline.formats import audio, textgrid, track_csv
-from pipeline.utterance import Label, Tracks
+from pipeline.ground.console import InputError
+from pipeline.ground.utterance import Label, Tracks
 
 RATE = 16_000
 PARAMS = None  # this reader has no parameters

@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose
 
 from pipeline.corpora import hprc
 from pipeline.formats import mview
-from pipeline.utterance import Label, Tracks, Utterance
+from pipeline.ground.utterance import Label, Tracks, Utterance
 from tests.pipeline.corpora.recording_files import column, read_all, read_one, settings
 
 HPRC = settings("hprc")

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from pipeline.console import InputError
 from pipeline.corpora import mngu0
 from pipeline.formats import est_track
-from pipeline.utterance import Label, Tracks
+from pipeline.ground.console import InputError
+from pipeline.ground.utterance import Label, Tracks
 from tests.pipeline.corpora.recording_files import column, put, put_sound, read_one, settings
 
 MNGU0 = settings("mngu0")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from pipeline.console import InputError
 from pipeline.corpora import ndi_wave
+from pipeline.ground.console import InputError
 from tests.pipeline.corpora.recording_files import column, put, put_sound, read_one, settings
 
 MAP = {1: "TT", 4: "LL"}

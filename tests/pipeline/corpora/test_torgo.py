@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from pipeline.console import InputError
 from pipeline.corpora import torgo
-from pipeline.utterance import Label
+from pipeline.ground.console import InputError
+from pipeline.ground.utterance import Label
 from tests.pipeline.corpora.recording_files import (
     column,
     put,

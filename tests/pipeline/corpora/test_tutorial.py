@@ -3,11 +3,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from features.deltas import with_deltas
-from pipeline import params
-from pipeline.console import InputError
 from pipeline.corpora import tutorial
 from pipeline.extract import on_one_grid
 from pipeline.formats import object_array
+from pipeline.ground import params
+from pipeline.ground.console import InputError
 from tests.conftest import ROOT
 from tests.pipeline.corpora.recording_files import read_all, settings
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from pipeline.console import InputError
 from pipeline.corpora import usc_timit
 from pipeline.formats import mview
-from pipeline.utterance import Label, Tracks, Utterance
+from pipeline.ground.console import InputError
+from pipeline.ground.utterance import Label, Tracks, Utterance
 from tests.pipeline.corpora.recording_files import column, put, read_all, settings
 
 USC = settings("usc-timit")

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.console import InputError, UsageError
 from pipeline.corpora import vocaltractlab
 from pipeline.corpora.vocaltractlab import phonotactics, score, synthesis
-from pipeline.params import Synthesis
+from pipeline.ground.console import InputError, UsageError
+from pipeline.ground.params import Synthesis
 from tests.conftest import ROOT
 
 SHORT = Synthesis(utterances=4, seed=2353)  # four utterances of 1.5 s with all kinds of consonants
@@ -28,7 +28,7 @@ SYNTHESIZE = """
 import sys
 from pathlib import Path
 from pipeline.corpora import vocaltractlab
-from pipeline.params import Synthesis
+from pipeline.ground.params import Synthesis
 if __name__ == "__main__":
     vocaltractlab.synthesize(Path(sys.argv[1]), Synthesis(utterances=4, seed=2353), jobs=2)
 """

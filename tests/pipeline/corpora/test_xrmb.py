@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from pipeline.console import InputError
+from pipeline.ground.console import InputError
 from tests.pipeline.corpora.recording_files import column, put, put_sound, read_one, settings
 
 XRMB = settings("xrmb")

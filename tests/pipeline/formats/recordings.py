@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.testing import assert_array_equal
 
-from pipeline.console import InputError
-from pipeline.utterance import Tracks
+from pipeline.ground.console import InputError
+from pipeline.ground.utterance import Tracks
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,8}", fullmatch=True)
 

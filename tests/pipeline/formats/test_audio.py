@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.console import InputError
 from pipeline.formats import audio
+from pipeline.ground.console import InputError
 
 RATE = 16000
 TONE = 0.5 * np.sin(2 * np.pi * 220 * np.arange(RATE) / RATE)

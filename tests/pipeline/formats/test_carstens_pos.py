@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from pipeline.formats import carstens_pos
-from pipeline.utterance import Tracks
+from pipeline.ground.utterance import Tracks
 from tests.pipeline.formats.recordings import assert_refused, assert_same, values
 
 

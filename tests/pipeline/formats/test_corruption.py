@@ -13,9 +13,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from pipeline.console import InputError
 from pipeline.corpora import ndi_wave, sweeps, xrmb
 from pipeline.formats import audio, carstens_pos, est_track, lab, matlab, mview, object_array
+from pipeline.ground.console import InputError
 from tests.pipeline.corpora.recording_files import settings
 
 CORRUPTIONS = int(os.environ.get("CORRUPTIONS", "40"))

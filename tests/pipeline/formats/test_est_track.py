@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from pipeline.console import InputError
 from pipeline.formats import est_track
-from pipeline.utterance import Tracks
+from pipeline.ground.console import InputError
+from pipeline.ground.utterance import Tracks
 from tests.pipeline.formats.recordings import assert_refused, assert_same, recordings
 
 ROWS = [(0.0, 1.0, 1.5, -2.0), (0.005, 0.0, 9.0, 9.0), (0.010, 1.0, float("nan"), 3.25)]

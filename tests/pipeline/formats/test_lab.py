@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.formats import lab
-from pipeline.utterance import Label
+from pipeline.ground.utterance import Label
 from tests.pipeline.formats.recordings import assert_refused
 
 

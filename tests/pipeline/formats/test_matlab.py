@@ -7,8 +7,8 @@ import pytest
 import scipy.io
 from numpy.testing import assert_array_equal
 
-from pipeline.console import InputError
 from pipeline.formats import matlab
+from pipeline.ground.console import InputError
 from tests.pipeline.formats.recordings import assert_refused
 
 HEAD = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"

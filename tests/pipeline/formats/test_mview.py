@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from pipeline.console import InputError
 from pipeline.formats import mview
-from pipeline.utterance import Label, Tracks, Utterance
+from pipeline.ground.console import InputError
+from pipeline.ground.utterance import Label, Tracks, Utterance
 from tests.pipeline.formats.recordings import NAMES, assert_same, values
 
 SOUND = np.sin(np.arange(800) / 7) / 2

@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
 from features.deltas import delta
-from pipeline.console import InputError
 from pipeline.formats import object_array
+from pipeline.ground.console import InputError
 
 TABLES = st.lists(
     arrays.arrays(

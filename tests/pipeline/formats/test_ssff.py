@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from pipeline.formats import ssff
-from pipeline.utterance import Tracks
+from pipeline.ground.utterance import Tracks
 from tests.pipeline.formats.recordings import assert_refused, assert_same, recordings
 
 

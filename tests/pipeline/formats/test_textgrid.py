@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.console import InputError
 from pipeline.formats import textgrid
-from pipeline.utterance import Label
+from pipeline.ground.console import InputError
+from pipeline.ground.utterance import Label
 
 TEXTS = st.text("aɪʃ:@#\"'[]=1\\é", min_size=1, max_size=6)
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.console import InputError
 from pipeline.formats import track_csv
-from pipeline.utterance import Tracks
+from pipeline.ground.console import InputError
+from pipeline.ground.utterance import Tracks
 
 POSITIONS = st.one_of(st.just(np.nan), st.floats(-1e4, 1e4))
 

@@ -11,8 +11,8 @@ import types
 import numpy as np
 import pytest
 
-from pipeline.console import UsageError
 from pipeline.formats import audio
+from pipeline.ground.console import UsageError
 from pipeline.prediction import live
 from tests.conftest import ROOT
 from tests.pipeline import small_model

@@ -9,10 +9,10 @@ import pytest
 import scipy.io
 import soundfile
 
-from pipeline.console import InputError, UsageError
 from pipeline.formats import est_track, ssff, textgrid, track_csv
+from pipeline.ground.console import InputError, UsageError
+from pipeline.ground.utterance import Tracks
 from pipeline.prediction import emu, landmarks, outputs
-from pipeline.utterance import Tracks
 
 CHANNELS = ("TT_x", "TT_y", "TB_x", "TB_y", "TD_x", "TD_y", "UL_x", "UL_y", "LL_x", "LL_y", "VL_y")
 ABOUT = {"unit": "mm", "model": {"sha256": "0f"}}

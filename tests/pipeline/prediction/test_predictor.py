@@ -12,8 +12,8 @@ import pytest
 
 from features.mfcc import mfcc
 from pipeline import Predictor
-from pipeline.console import InputError
-from pipeline.prediction import predictor
+from pipeline.ground.console import InputError
+from pipeline.trained import description
 from tests.conftest import ROOT
 from tests.pipeline import small_model
 
@@ -178,7 +178,7 @@ def changed(**keys):
         (changed(statistics__target_mean=["a"] * 8), "target_mean"),
         (changed(sha256={"model.onnx": "0" * 64}), "not the file that model.json was written with"),
         (lambda about: about.pop("statistics"), "statistics"),
-        (lambda about: about.update(padding="x" * predictor.LARGEST_JSON), "larger than"),
+        (lambda about: about.update(padding="x" * description.LARGEST_JSON), "larger than"),
     ],
 )
 def test_a_folder_that_does_not_fit_together_is_one_line(copy, change, reason):

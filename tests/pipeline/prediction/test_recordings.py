@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.console import InputError, UsageError
+from pipeline.ground.console import InputError, UsageError
 from pipeline.prediction import recordings
 from pipeline.prediction.recordings import Recording
 

@@ -1,0 +1,69 @@
+"""The manifest of a corpus: a row for each utterance that the stage `corpus` accepted."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.corpora import Item
+from pipeline.ground import artifacts
+from pipeline.ground.console import InputError
+from pipeline.ground.storage import checksum, write_text
+from pipeline.ground.utterance import Utterance
+
+SEPARATOR = "|"  # between the files of an utterance
+
+
+def row(item: Item, utterance: Utterance) -> dict[str, Any]:
+    """Return the row of an utterance."""
+    tracks, audio = utterance.tracks, utterance.audio
+    seconds = tracks.time[-1] if audio is None else len(audio) / utterance.sample_rate
+    return {
+        "id": item.id,
+        "speaker": utterance.speaker,
+        "session": utterance.session,
+        "style": utterance.style,
+        "sentence": utterance.sentence,
+        "duration_s": f"{seconds:.3f}",
+        "sample_rate_hz": utterance.sample_rate,
+        "frames": len(tracks.time),
+        "frame_rate_hz": f"{tracks.rate:.3f}",
+        "channels": len(tracks.channels),
+        "span_start_s": "" if item.span is None else item.span[0],
+        "span_end_s": "" if item.span is None else item.span[1],
+        "sha256": checksum(*item.files),
+        "files": SEPARATOR.join(path.as_posix() for path in item.files),
+    }
+
+
+def write(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write rows as CSV with a header, atomically."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def read() -> Iterator[tuple[Item, dict[str, str]]]:
+    """Yield every utterance that the stage accepted, with its row."""
+    path = artifacts.MANIFEST
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; run `dvc repro corpus` first") from None
+    for row in rows:
+        span = (row["span_start_s"], row["span_end_s"])
+        yield (
+            Item(
+                row["id"],
+                tuple(Path(name) for name in row["files"].split(SEPARATOR)),
+                **{key: row[key] for key in ("speaker", "session", "style", "sentence")},
+                span=(float(span[0]), float(span[1])) if all(span) else None,
+            ),
+            row,
+        )

@@ -1,0 +1,1 @@
+"""What every room stands on: parameters, storage, console, workers. Imports nothing above it."""

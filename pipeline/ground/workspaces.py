@@ -1,0 +1,82 @@
+"""A project in a folder of its own: other parameters, the stages run there, the rest shared."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.ground import params
+from pipeline.ground.console import InputError, UsageError, progress
+from pipeline.ground.storage import write_text
+
+Tree = dict[str, Any]
+
+
+def read() -> Tree:
+    """Return params.yaml as it stands."""
+    params.load()  # refuses what is wrong with it
+    tree: Tree = yaml.safe_load(params.PATH.read_text(encoding="utf-8"))
+    return tree
+
+
+def overridden(tree: Tree, overrides: Mapping[str, Any]) -> Tree:
+    """Return parameters with some set anew, such as ``{"train.seed": 2}``.
+
+    Raises
+    ------
+    UsageError
+        Where a key's block does not exist.
+    """
+    tree = deepcopy(tree)
+    for key, value in overrides.items():
+        *blocks, last = key.split(".")
+        place = tree
+        for block in blocks:
+            if not isinstance(place.get(block), dict):
+                raise UsageError(f"{params.PATH}: no block {block!r} for {key}")
+            place = place[block]
+        place[last] = value
+    return tree
+
+
+def lay_out(folder: Path, tree: Tree, shared: Iterable[Path], source: Path = Path()) -> None:
+    """Make a project of the parameters ``tree`` that links to files and folders of another.
+
+    Parameters
+    ----------
+    shared : iterable of Path
+        Relative to either project.
+    source : Path
+        The project that has them; by default this one.
+    """
+    if recordings := tree["corpus"]["path"]:
+        recordings = str((source / recordings).resolve())  # the new folder is elsewhere
+        tree = overridden(tree, {"corpus.path": recordings})
+    write_text(folder / params.PATH, yaml.safe_dump(tree))
+    for path in shared:
+        link = folder / path
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to((source / path).resolve())
+
+
+def run_stages(folder: Path, stages: Iterable[str], title: str) -> None:
+    """Run stages in a project's folder.
+
+    Raises
+    ------
+    InputError
+        Where one fails; what it said stands above.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    for name in progress(list(stages), unit="stages"):
+        command = [sys.executable, "-m", f"pipeline.{name}"]
+        if subprocess.run(command, cwd=folder, env=environment).returncode:
+            raise InputError(f"{title}: {name} failed; its line above says why")

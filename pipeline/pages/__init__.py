@@ -1,0 +1,1 @@
+"""The HTML pages: the browser of utterances and the report around it."""

@@ -1,0 +1,323 @@
+"""How training utterances are varied, drawn anew in every epoch: `recipes.NAME.augment`.
+
+What is drawn follows from the epoch's generator alone, so that a run that goes on from a checkpoint
+varies what it would have varied, and the order in which utterances are read does not matter.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features import augmentation
+from features.frames import FRAME_RATE
+from features.standardization import Standardizer
+from models.batching import even_lengths
+from pipeline import corpora
+from pipeline.corpora import manifest
+from pipeline.ground import artifacts, params
+from pipeline.ground.console import InputError
+from pipeline.ground.storage import Array, Entry, Store
+from pipeline.ground.utterance import Utterance
+
+
+class Stretch(NamedTuple):
+    """Frames ``start`` to ``start + frames`` of two utterances end to end."""
+
+    members: tuple[int, int]
+    start: int
+    frames: int
+
+    @property
+    def part(self) -> slice:
+        """Its frames."""
+        return slice(self.start, self.start + self.frames)
+
+
+class Pairs:
+    """Which stretches of two there can be, and how long they are.
+
+    Parameters
+    ----------
+    own : int [utterances]
+        Frames of each.
+    origins : sequence
+        What utterances must share to be joined.
+    batch_size : int
+        Stretches are about as long as utterances are, in so few lengths that batches of so many of
+        one length need no padding.
+
+    Attributes
+    ----------
+    frames : int64 [utterances]
+        Of a stretch of each utterance; its own, where there is no other that is long enough.
+    """
+
+    def __init__(
+        self, own: NDArray[np.int64], origins: Sequence[Hashable], batch_size: int
+    ) -> None:
+        self.own = own
+        groups: dict[Hashable, list[int]] = {}
+        self.place = np.empty(len(own), np.int64)  # of each among its like, the shortest first
+        for k in np.argsort(own, kind="stable").tolist():
+            like = groups.setdefault(origins[k], [])
+            self.place[k] = len(like)
+            like.append(k)
+        self.like = [groups[origin] for origin in origins]
+        even = even_lengths(own, batch_size)
+        self.frames = np.array([n if self.others(k, n) else own[k] for k, n in enumerate(even)])
+
+    def others(self, k: int, frames: int) -> range:
+        """Return the places of those that make ``frames`` frames or more with utterance ``k``."""
+        like, missing = self.like[k], frames - self.own[k]
+        first = bisect_left(like, missing, key=lambda other: self.own[other])
+        # the last of them stands in for k itself, which is no other
+        return range(first, len(like) - (self.place[k] >= first))
+
+    def draw(self, k: int, rng: np.random.Generator) -> Stretch | None:
+        """Return a stretch of ``frames[k]`` frames out of utterance ``k`` and one before or after.
+
+        None where there is no other.
+        """
+        frames, like = int(self.frames[k]), self.like[k]
+        others = self.others(k, frames)
+        if not others:
+            return None
+        place = others[rng.integers(len(others))]
+        other = like[-1] if place == self.place[k] else like[place]
+        members = (k, other) if rng.random() < 0.5 else (other, k)
+        latest = int(self.own[k] + self.own[other]) - frames
+        return Stretch(members, int(rng.integers(latest + 1)), frames)
+
+
+class Joins:
+    """Utterances end to end with others of the same speaker and session.
+
+    A stretch of two is an utterance that was never said, with a mean and a deviation of its own: a
+    network cannot learn by heart those of the utterances that there are.
+
+    Parameters
+    ----------
+    store : Store
+        Of the stage standardize.
+    entries : sequence of Entry
+        Those of its utterances that are joined.
+    batch_size : int
+        Of `Pairs`.
+    """
+
+    def __init__(self, store: Store, entries: Sequence[Entry], batch_size: int) -> None:
+        self.store = store
+        self.entries = entries
+        self.utterance_mode = store.about["mode"] == "utterance"
+        rows = {entry.id: row for row, entry in enumerate(store.entries)}
+        self.rows = [rows[entry.id] for entry in entries]
+        self.statistics = artifacts.statistics()
+        # what utterances must share: whose tract it is and where its sensors are
+        origins = [(entry.about["speaker"], entry.about["session"]) for entry in entries]
+        self.pairs = Pairs(np.array([entry.frames for entry in entries]), origins, batch_size)
+
+    def cut(self, stretch: Stretch) -> tuple[Array, Array]:
+        """Return inputs and targets of a stretch in z: its own, where utterances have theirs."""
+        return self.column(stretch, "input"), self.column(stretch, "target")
+
+    def column(self, stretch: Stretch, split: str) -> Array:
+        """Return ``input`` or ``target`` of a stretch in z."""
+        z = [self.store.frames(self.entries[k], split + "s") for k in stretch.members]
+        if not self.utterance_mode:
+            return np.concatenate(z)[stretch.part]
+        mean, scale = (self.statistics[f"{split}_{key}"] for key in ("mean", "scale"))
+        rows = [self.rows[k] for k in stretch.members]
+        raw = [own * scale[row] + mean[row] for own, row in zip(z, rows, strict=True)]
+        joined = np.concatenate(raw)[stretch.part]
+        return Standardizer().fit_transform(joined).astype(np.float32)
+
+
+class Sounds:
+    """The sound of utterances, read again by the corpus's reader and varied.
+
+    Parameters
+    ----------
+    store : Store
+        Of the stage standardize.
+    entries : sequence of Entry
+        Those of its utterances that are varied.
+    settings : params.Params
+
+    Raises
+    ------
+    InputError
+        Where the corpus gives features in place of sound.
+    """
+
+    def __init__(
+        self, store: Store, entries: Sequence[Entry], sound: params.Sound, settings: params.Params
+    ) -> None:
+        self.sound = sound
+        self.settings = settings.corpus
+        self.entries = entries
+        self.utterance_mode = settings.standardize.mode == "utterance"
+        rows = {entry.id: row for row, entry in enumerate(store.entries)}
+        self.rows = [rows[entry.id] for entry in entries]
+        self.statistics = artifacts.statistics()
+        items = {item.id: item for item, _ in manifest.read()}
+        self.items = [items[entry.id] for entry in entries]
+        if self.read(0).audio is None:
+            raise InputError(
+                f"recipes.{settings.train.recipe}.augment.sound: the corpus"
+                f" {settings.corpus.reader} has features and no sound to vary; set it to null"
+            )
+
+    def read(self, k: int) -> Utterance:
+        """Read utterance ``k``."""
+        return corpora.reader(self.settings.reader).read(self.items[k], self.settings)
+
+    def features(self, k: int, rng: np.random.Generator) -> Array:
+        """Return the features of utterance ``k``, varied and standardised, float32 [T, 39]."""
+        utterance, entry = self.read(k), self.entries[k]
+        assert utterance.audio is not None
+        first = round(entry.about["start_s"] * FRAME_RATE)
+        cepstra = vary(utterance.audio, utterance.sample_rate, self.sound, rng)
+        cepstra = cepstra[first : first + entry.frames]
+        return self.standardizer(k, cepstra).transform(cepstra)
+
+    def stretch(self, stretch: Stretch, rng: np.random.Generator) -> Array:
+        """Return the features of a stretch of two utterances, varied alike and standardised."""
+        parts = []
+        for k in stretch.members:
+            utterance, entry = self.read(k), self.entries[k]
+            assert utterance.audio is not None
+            rate = utterance.sample_rate
+            first, n = round(rate * entry.about["start_s"]), round(rate * entry.frames / FRAME_RATE)
+            heard = utterance.audio[first : first + n]
+            parts.append(np.pad(heard, (0, n - len(heard))))  # the last frame reaches beyond it
+        cepstra = vary(np.concatenate(parts), rate, self.sound, rng)[stretch.part]
+        return self.standardizer(stretch.members[0], cepstra).transform(cepstra)
+
+    def standardizer(self, k: int, cepstra: Array) -> Standardizer:
+        """Return what the stage standardize would take: the sound's own statistics, or others'."""
+        if self.utterance_mode:
+            return Standardizer().fit(cepstra)
+        pooled = Standardizer()
+        pooled.mean_, pooled.scale_ = (
+            self.statistics[f"input_{key}"][self.rows[k]] for key in ("mean", "scale")
+        )
+        return pooled
+
+
+def vary(
+    audio: NDArray[np.float32], sample_rate: int, sound: params.Sound, rng: np.random.Generator
+) -> Array:
+    """Return the MFCCs of a sound as another speaker, room and microphone would have made them.
+
+    Each change is made with `sound.probability`, and in the order in which sound travels: mouth,
+    room, noise, microphone; the voice last, since it is a matter of the features.
+    """
+
+    def chosen(drawn: params.Range | None) -> params.Range | None:
+        return drawn if drawn is not None and rng.random() < sound.probability else None
+
+    if tilt := chosen(sound.tilt):
+        audio = augmentation.tilt_spectrum(audio, rng, db_per_octave=tilt)
+    if decay := chosen(sound.decay_s):
+        room = {"decay_s": decay, "direct_db": sound.direct_db}
+        audio = augmentation.add_room(audio, sample_rate, rng, **room)
+    if snr := chosen(sound.snr_db):
+        audio = augmentation.add_noise(audio, rng, snr_db=snr, slope=sound.slope)
+    if gain := chosen(sound.gain_db):
+        audio = augmentation.change_level(audio, rng, gain_db=gain)
+    warp, pitch = chosen(sound.warp) or (1.0, 1.0), chosen(sound.pitch) or (1.0, 1.0)
+    return augmentation.change_voice(audio, sample_rate, rng, warp=warp, pitch=pitch)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What utterances are made anew from, where stored frames alone will not do."""
+
+    joins: Joins | None = None
+    sounds: Sounds | None = None
+
+    @classmethod
+    def of(cls, store: Store, entries: Sequence[Entry], settings: params.Params) -> Material:
+        """Open what the recipe's variation needs."""
+        augment = settings.recipe.augment
+        joins = Joins(store, entries, settings.recipe.batch_size) if augment.join else None
+        sound = augment.sound
+        return cls(joins, Sounds(store, entries, sound, settings) if sound else None)
+
+    def utterance(
+        self, k: int, x: Array, y: Array, join: bool, rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """Return inputs and targets of an utterance, or of a stretch of it and another.
+
+        Parameters
+        ----------
+        x, y : float32 [T, W]
+            As they are stored.
+        join : bool
+            Whether it is to be joined, if there is another.
+        """
+        stretch = self.joins.pairs.draw(k, rng) if self.joins and join else None
+        if self.joins and stretch:
+            x, y = self.joins.cut(stretch)
+        if self.sounds:
+            sounds = self.sounds
+            x = sounds.stretch(stretch, rng) if stretch else sounds.features(k, rng)
+        return x, y
+
+
+STORED = Material()  # nothing else: utterances as they are stored
+
+
+class Augmentation:
+    """How each utterance is varied in one epoch, drawn beforehand so that lengths are known.
+
+    Parameters
+    ----------
+    augment : params.Augment
+    utterances : int
+        How many there are.
+    rng : numpy.random.Generator
+        The epoch's.
+    material : Material
+        Of the same utterances.
+    """
+
+    def __init__(
+        self,
+        augment: params.Augment,
+        utterances: int,
+        rng: np.random.Generator,
+        material: Material = STORED,
+    ) -> None:
+        self.augment = augment
+        self.material = material
+        self.factors = rng.uniform(1 - augment.rate, 1 + augment.rate, utterances)
+        self.seeds = rng.integers(2**63, size=utterances)
+        self.joined = rng.random(utterances) < augment.join
+
+    def lengths(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the frames of each utterance after it was joined and its rate changed."""
+        if self.material.joins:
+            lengths = np.where(self.joined, self.material.joins.pairs.frames, lengths)
+        if not self.augment.rate:
+            return lengths
+        return np.ceil((lengths - 1 + 1e-9) / self.factors).astype(np.int64)
+
+    def apply(self, k: int, x: Array, y: Array) -> tuple[Array, Array]:
+        """Return inputs and targets of utterance ``k`` as this epoch hears and sees them."""
+        augment, rng = self.augment, np.random.default_rng(self.seeds[k])
+        x, y = self.material.utterance(k, x, y, bool(self.joined[k]), rng)
+        if augment.rate:
+            factor = (self.factors[k], self.factors[k])
+            x, y = augmentation.change_rate(x, y, rng, factor=factor)
+        hidden = {key: getattr(augment, key) for key in ("stretches", "frames", "bands", "width")}
+        x = augmentation.mask(x, rng, **hidden)
+        if augment.noise:
+            x = x + augment.noise * rng.standard_normal(x.shape, np.float32)
+        return x, y

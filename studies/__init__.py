@@ -1,0 +1,1 @@
+"""What docs/results.md says about accuracy, a command each."""

@@ -1,0 +1,196 @@
+"""The look at a corpus: what it prints, what it finds odd, and what it draws."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+
+from pipeline.corpora import Item, inspection
+from pipeline.formats import carstens_pos
+from pipeline.ground.utterance import Label, Tracks, Utterance
+from pipeline.plots.cloud import cloud
+from tests.pipeline.corpora.recording_files import put_sound, settings
+
+PLACES = {"TT": (-15, 0), "TB": (-30, 5), "TD": (-45, 3), "UL": (10, 12), "LL": (8, -18)}
+RATE = 16_000
+
+
+def utterance(number=0, speaker="A", scale=1.0, delay=0.0, change=None) -> Utterance:
+    """Two seconds in which the lower lip opens the mouth and the sound is as loud as it is open."""
+    generator = np.random.default_rng(number)
+    time = np.arange(400) / 200
+    opening = 5 + 5 * np.sin(2 * np.pi * 1.5 * time + generator.uniform(0, 6))
+    values = {}
+    for sensor, (x, y) in PLACES.items():
+        values[f"{sensor}_x"] = x + generator.normal(0, 1, 400)
+        values[f"{sensor}_y"] = y + generator.normal(0, 1, 400)
+    values["LL_y"] = PLACES["LL"][1] - opening
+    if change:
+        change(values)
+    fine = np.arange(2 * RATE) / RATE
+    loudness = np.interp(fine - delay, time, 10 ** (opening / 20))
+    sound = 0.05 * loudness * generator.normal(0, 0.3, len(fine))
+    table = scale * np.stack(list(values.values()), axis=1)
+    return Utterance(
+        f"u{number}",
+        Tracks(time, table, tuple(values)),
+        sound.astype(np.float32),
+        RATE,
+        speaker=speaker,
+        sentence=f"s{number}",
+        phones=(Label(0, 1, "a"), Label(1, 2, "t")),
+    )
+
+
+def look(*found) -> str:
+    """The summary of some utterances and refusals."""
+    pairs = [(Item(f"u{k}", ()), one) for k, one in enumerate(found)]
+    corpus = settings("xrmb")
+    return "\n".join(inspection.summary(corpus, "FOLDER", inspection.survey(pairs)))
+
+
+def test_what_was_found_is_counted():
+    text = look(utterance(0), utterance(1), utterance(2, "B"), "FILE: no sample in any channel")
+    assert "xrmb: FOLDER" in text
+    assert "utterances: 3, 0.10 min; speakers: 2; sentences: 3; refused: 1" in text
+    assert "sound: 16000 Hz; tracks: 200.0 Hz" in text
+    assert "phones: 6 of 2 kinds: a (3), t (3)" in text
+    assert "speaker A: 0.07 min in 2 utterance(s)" in text
+    assert "refused u3: FILE: no sample in any channel" in text
+    assert "LOOK" not in text
+
+
+def test_means_deviations_and_missing_samples_are_right():
+    def lose(values):
+        values["TT_x"][:200] = np.nan
+
+    parts = [utterance(0), utterance(1, change=lose)]
+    speaker = inspection.Speaker(parts[0])
+    for part in parts:
+        speaker.add(part)
+    column = np.concatenate([part.tracks.values[:, 0] for part in parts])
+    assert speaker.mean("TT_x") == pytest.approx(np.nanmean(column))
+    assert speaker.deviation("TT_x") == pytest.approx(np.nanstd(column))
+    line = next(line for line in inspection.about("A", speaker) if line.strip().startswith("TT"))
+    assert line.endswith("mm; 12.5 % missing")
+
+
+def turn(axis):
+    def change(values):
+        for name in values:
+            if name.endswith(axis):
+                values[name] *= -1
+
+    return change
+
+
+def hold_still(values):
+    values["TB_y"][:] = 3.0
+
+
+def cut_short(whole: Utterance) -> Utterance:
+    return dataclasses.replace(whole, audio=whole.audio[: RATE * 3 // 2])
+
+
+@pytest.mark.parametrize(
+    ("odd", "finding"),
+    [
+        (utterance(change=turn("_x")), "the upper lip lies behind the tongue"),
+        (utterance(change=turn("_y")), "the upper lip lies below the lower one"),
+        (utterance(scale=1000), "mm: the unit may be another one"),
+        (utterance(scale=0.1), "mm: the unit may be another one"),
+        (utterance(change=hold_still), "constant: TB_y"),
+        (cut_short(utterance()), "sound and tracks end 0.1 s or more apart in 1 utterances"),
+    ],
+)
+def test_what_cannot_be_right_is_said(odd, finding):
+    lines = [line for line in look(odd).splitlines() if line.strip().startswith("LOOK: ")]
+    assert any(finding in line for line in lines)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05, -0.03])
+def test_the_lag_between_opening_and_loudness(delay):
+    speaker = inspection.Speaker(utterance())
+    for number in range(3):
+        speaker.add(utterance(number, delay=delay))
+    ((sensor, lag, r),) = speaker.lags()
+    assert sensor == "LL"
+    assert lag == pytest.approx(delay, abs=0.011)
+    assert r > 0.9
+
+
+def test_a_corpus_without_sound_has_no_lag():
+    whole = utterance()
+    silent = Utterance("u", whole.tracks, inputs=np.zeros((200, 39), np.float32))
+    text = look(silent)
+    assert "correlate" not in text and "0.03 min" in text
+
+
+def test_every_sensor_of_the_cloud_has_its_name_and_no_names_overlap():
+    generator = np.random.default_rng(0)
+    # three sensors all but on top of each other
+    means = {name: np.array([*place, 0.0]) for name, place in PLACES.items()}
+    means |= {"JAW": np.array([8.5, -18.5, 1]), "JAWL": np.array([7.5, -18.2, 15.0])}
+    places = {name: mean[:2] + generator.normal(0, 2, (50, 2)) for name, mean in means.items()}
+    drawn = cloud(places, means, "two words")
+    canvas = FigureCanvasAgg(drawn)
+    canvas.draw()
+    (axes,) = drawn.axes
+    assert sorted(t.get_text() for t in axes.texts) == sorted([*PLACES, "JAW", "JAWL (+15 mm)"])
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in axes.texts]
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:k])
+    assert axes.get_aspect() == 1
+    assert "forward (mm)" in axes.get_xlabel() and axes.get_ylabel() == "height (mm)"
+
+
+def test_a_sensor_that_was_never_seen_is_no_cloud():
+    places = {"TT": np.zeros((5, 2)) + np.arange(5)[:, None], "XX": np.full((5, 2), np.nan)}
+    drawn = cloud(places, {"TT": np.full(3, 2.0), "XX": np.full(3, np.nan)}, "")
+    assert [text.get_text() for text in drawn.axes[0].texts] == ["TT"]
+
+
+def test_raw_sweeps_without_names_go_by_number(tmp_path):
+    fields = np.zeros((50, 12, 7))
+    fields[:, [0, 4], :3] = [[[1, 2, 3], [4, 5, 6]]]
+    names = tuple(f"{k + 1}_{field}" for k in range(12) for field in carstens_pos.FIELDS)
+    tracks = Tracks(np.arange(50) / 200, fields.reshape(50, -1), names)
+    (tmp_path / "0000.pos").write_bytes(b"broken")
+    carstens_pos.write(tmp_path / "0001.pos", tracks)
+    put_sound(tmp_path / "0001.wav")
+    named = inspection.with_names(settings("carstens"), tmp_path)
+    assert named.channel_map == {1: "S1", 5: "S5"}
+    given = settings("carstens", channel_map={5: "TT"})
+    assert inspection.with_names(given, tmp_path) is given
+    assert inspection.with_names(settings("xrmb"), tmp_path) == settings("xrmb")
+
+
+def test_the_command_prints_draws_and_leaves_the_stages_alone(project, stage):
+    outcome = stage("corpus", "--inspect", "--reader", "folder", "--path", "recordings")
+    assert outcome.status == 0, outcome.err
+    assert "utterances: 24" in outcome.out and "speakers: 1" in outcome.out
+    drawn = sorted((project / "data" / "inspection").glob("*.png"))
+    assert [path.name for path in drawn] == [
+        "folder-speaker-first.png",
+        "folder-speaker-sensors.png",
+    ]
+    for path in drawn:
+        pixels = np.asarray(Image.open(path).convert("L"))
+        assert 0.002 < (pixels < 128).mean() < 0.5  # something is drawn, and not everywhere
+    assert not (project / "data" / "corpus").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--reader", "nobody"), "corpus.reader: no 'nobody' among"),
+        (("--path", "nowhere"), "corpus.path: nowhere: no such folder"),
+        (("--reader", "hprc"), "recordings: no utterance that the reader hprc knows"),
+    ],
+)
+def test_a_wrong_name_is_one_line(project, stage, arguments, reason):
+    outcome = stage("corpus", "--inspect", *arguments)
+    assert outcome.status in (1, 2)
+    assert reason in outcome.err and outcome.err.count("\n") == 1

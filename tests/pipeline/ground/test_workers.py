@@ -1,0 +1,119 @@
+"""Calls on several cores and on a Dask cluster, whose workers and scheduler may die."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cluster import Cluster, free_port, wait_for
+from pipeline.ground import workers
+from pipeline.ground.console import InputError, UsageError
+from tests.pipeline import small_model
+from tests.pipeline.test_predict import write_sounds
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_results_come_in_order(jobs):
+    calls = [(k, 2) for k in range(20)]
+    assert list(workers.spread(pow, calls, jobs)) == [k**2 for k in range(20)]
+
+
+def test_no_calls_no_results():
+    assert list(workers.spread(pow, [], 2)) == []
+
+
+def test_without_dask_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(UsageError, match=r"articulatory-inversion\[dask\]"):
+        list(workers.spread(pow, [(2, 3)], 1, "local"))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    small_model.write(folder / "trained")
+    return folder / "trained"
+
+
+# batches so small that there are many
+SMALL = [
+    "-c",
+    "from pipeline import console, predict, workers\n"
+    "predict.BATCH_FRAMES, workers.PATIENCE_S = 200, 5\n"
+    "console.run(predict.main)",
+]
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
+    running = Cluster(tmp_path)
+    yield running
+    running.close()
+
+
+def made(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.csv")}
+
+
+def test_a_worker_that_dies_loses_and_doubles_nothing(cluster, model, stage, tmp_path):
+    write_sounds(tmp_path / "in", 30)
+    process = cluster.predict("in", "--output", "out", "--model", str(model), command=SMALL)
+    wait_for(tmp_path / "out", 3, process)
+    cluster.workers[0].kill()
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "30 sounds; " in out
+    assert len(made(tmp_path / "out")) == 30
+    assert not list((tmp_path / "out").glob("*.json.part*"))
+    local = [str(tmp_path / "in"), "--output", str(tmp_path / "here"), "--model", str(model)]
+    assert stage("predict", *local, "--jobs", "1").status == 0
+    here, there = (
+        {name: [line.split(b",")[0] for line in text.splitlines()] for name, text in each.items()}
+        for each in (made(tmp_path / "here"), made(tmp_path / "out"))
+    )
+    assert here == there
+
+
+def test_a_scheduler_that_dies_is_one_line_and_resume_finishes(cluster, model, stage, tmp_path):
+    write_sounds(tmp_path / "in", 30)
+    process = cluster.predict("in", "--output", "out", "--model", str(model), command=SMALL)
+    wait_for(tmp_path / "out", 3, process)
+    cluster.scheduler.kill()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert err.splitlines()[-1].startswith(f"error: --cluster {cluster.address}: no scheduler")
+    assert "--resume" in err.splitlines()[-1]
+    assert "Traceback" not in err
+    for worker in cluster.workers:
+        worker.kill()
+        worker.wait()
+    whole = len(list((tmp_path / "out").glob("*.json")))
+    arguments = [str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--model", str(model)]
+    outcome = stage("predict", *arguments, "--resume", "--jobs", "1")
+    assert outcome.status == 0
+    assert f"{30 - whole} sounds, {whole} were there" in outcome.out
+    assert len(made(tmp_path / "out")) == 30
+
+
+def test_no_scheduler_is_one_line(monkeypatch):
+    pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
+    monkeypatch.setattr(workers, "PATIENCE_S", 1)
+    with pytest.raises(InputError, match="no scheduler there"):
+        list(workers.spread(pow, [(2, 3)], 1, f"tcp://127.0.0.1:{free_port()}"))
+
+
+def test_a_cluster_of_its_own():
+    pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
+    calls = [(k, 2) for k in range(30)]
+    assert list(workers.spread(pow, calls, 2, "local")) == [k**2 for k in range(30)]
+
+
+def test_extraction_on_a_cluster_is_that_of_one_process(project, stage):
+    pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
+    assert stage("corpus").status == 0
+    found = []
+    for options in (["--jobs", "1"], ["--cluster", "local", "--jobs", "2"]):
+        assert stage("extract", *options).status == 0
+        found.append({path.name: path.read_bytes() for path in Path("data/frames").iterdir()})
+    assert found[0] == found[1]
