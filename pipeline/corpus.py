@@ -2,7 +2,7 @@
 
 Every utterance is read once and checked. What can be used is a row of data/corpus/manifest.csv,
 what cannot a row of data/corpus/refused.csv with the reason. With `corpus.reader: vocaltractlab`
-the utterances are synthesised into data/corpus first; an interrupted run goes on where it was.
+the utterances are synthesised into data/corpus first; an interrupted run resumes where it was.
 """
 
 from __future__ import annotations

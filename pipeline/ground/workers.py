@@ -106,5 +106,5 @@ def on_cluster(
             reason = " ".join(str(error).split()) or "the connection was lost"
             raise InputError(
                 f"--cluster {cluster}: no scheduler there, or no longer ({reason}); the same"
-                " command with --resume goes on where this one ended"
+                " command with --resume continues where this one ended"
             ) from None

@@ -1,4 +1,4 @@
-"""Sound that still goes on: 16-bit PCM or the microphone in, a CSV row per 10 ms frame out."""
+"""Live sound: 16-bit PCM or the microphone in, a CSV row per 10 ms frame out."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def load(folder: Path) -> Predictor:
     Raises
     ------
     UsageError
-        Where the network hears the whole sound before it answers.
+        Where the network needs the whole sound, being bidirectional.
     """
     model = Predictor.load(folder, statistics="training", threads=1)
     if model.network.bidirectional:
         raise UsageError(
-            "--stream needs a network of one direction, and this one hears the whole sound first;"
+            "--stream needs a network of one direction, and this one is bidirectional;"
             " train one by `dvc exp run -S train.recipe=tutorial`"
         )
     return model
@@ -106,7 +106,7 @@ def pcm(file: IO[bytes]) -> Iterator[NDArray[np.float32]]:
 
 
 def microphone(sample_rate: int) -> Iterator[NDArray[np.float32]]:
-    """Yield what the default microphone hears, float32 [n], a frame at a time, until an interrupt.
+    """Yield the default microphone's sound, float32 [n], a frame at a time, until an interrupt.
 
     Raises
     ------

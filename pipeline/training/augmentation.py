@@ -1,6 +1,6 @@
 """How training utterances are varied, drawn anew in every epoch: `recipes.NAME.augment`.
 
-What is drawn follows from the epoch's generator alone, so that a run that goes on from a checkpoint
+What is drawn follows from the epoch's generator alone, so that a run resumed from a checkpoint
 varies what it would have varied, and the order in which utterances are read does not matter.
 """
 
@@ -194,8 +194,8 @@ class Sounds:
             assert utterance.audio is not None
             rate = utterance.sample_rate
             first, n = round(rate * entry.about["start_s"]), round(rate * entry.frames / FRAME_RATE)
-            heard = utterance.audio[first : first + n]
-            parts.append(np.pad(heard, (0, n - len(heard))))  # the last frame reaches beyond it
+            sound = utterance.audio[first : first + n]
+            parts.append(np.pad(sound, (0, n - len(sound))))  # the last frame reaches beyond it
         cepstra = vary(np.concatenate(parts), rate, self.sound, rng)[stretch.part]
         return self.standardizer(stretch.members[0], cepstra).transform(cepstra)
 
@@ -310,7 +310,7 @@ class Augmentation:
         return np.ceil((lengths - 1 + 1e-9) / self.factors).astype(np.int64)
 
     def apply(self, k: int, x: Array, y: Array) -> tuple[Array, Array]:
-        """Return inputs and targets of utterance ``k`` as this epoch hears and sees them."""
+        """Return inputs and targets of utterance ``k`` as this epoch uses them."""
         augment, rng = self.augment, np.random.default_rng(self.seeds[k])
         x, y = self.material.utterance(k, x, y, bool(self.joined[k]), rng)
         if augment.rate:

@@ -12,7 +12,7 @@ from pipeline import Predictor, evaluate
 from pipeline.evaluation import palates, scores, tables
 from pipeline.ground import artifacts
 from pipeline.ground.storage import Store, StoreWriter
-from pipeline.prediction.predictor import About, Recipe, Statistics
+from pipeline.trained.description import About, Recipe, Statistics
 from tests.pipeline.conftest import change
 
 

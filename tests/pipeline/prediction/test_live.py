@@ -1,4 +1,4 @@
-"""Sound that still goes on: rows equal to the offline ones, and as early as was said."""
+"""Live sound: rows equal to the offline ones, and as early as was said."""
 
 import io
 import os
