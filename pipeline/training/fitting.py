@@ -277,8 +277,8 @@ def trace(model: keras.Model, task: TrainingRun) -> None:
     """Let TensorFlow make one graph of an update, for batches of any number of frames.
 
     Of its own accord it makes one for the first shape that it sees and another for all others. That
-    takes twice as long, and the two round differently: a resumed run, which sees another shape first,
-    would not end with the weights of one that never stopped.
+    takes twice as long, and the two round differently: a run that is resumed
+    meets another shape first, and would not end with the weights of one that never stopped.
     """
     import keras
 
