@@ -117,6 +117,14 @@ def resolved(item: Item) -> tuple[Path, ...]:
     return tuple(path.resolve() for path in item.files)
 
 
+def unit_of_corpus() -> str:
+    """Return what the tracks are measured in: mm, or z where a corpus gives z-scores alone."""
+    units = sorted({row["unit"] for _, row in corpus.read_manifest()})
+    if len(units) > 1:
+        raise InputError(f"{artifacts.MANIFEST}: tracks in {' and '.join(units)}")
+    return units[0]
+
+
 def extract_all(
     settings: params.Params, jobs: int, cluster: str | None
 ) -> Iterator[tuple[Item, Any]]:
@@ -147,7 +155,7 @@ def main() -> None:
         "channels": names,
         "layout": settings.extract.layout,
         "deltas": layout.deltas,
-        "unit": "mm",
+        "unit": unit_of_corpus(),
         "hop_s": frames.HOP_S,
         "sample_rate": mfcc.SAMPLE_RATE,
     }
@@ -169,7 +177,7 @@ def main() -> None:
             raise InputError(f"{artifacts.MANIFEST}: none of its {refused} utterances can be used")
     say(
         f"extract: {len(writer.rows)} utterances, {total} frames, 39 MFCCs ->"
-        f" {len(names)} tracks; {refused} refused -> {artifacts.FRAMES}"
+        f" {len(names)} tracks in {about['unit']}; {refused} refused -> {artifacts.FRAMES}"
     )
 
 
