@@ -119,7 +119,7 @@ def resolved(item: Item) -> tuple[Path, ...]:
 
 def unit_of_corpus() -> str:
     """Return what the tracks are measured in: mm, or z where a corpus gives z-scores alone."""
-    units = sorted({row["unit"] for _, row in corpus.read_manifest()})
+    units = sorted({row["unit"] for _, row in manifest.read()})
     if len(units) > 1:
         raise InputError(f"{artifacts.MANIFEST}: tracks in {' and '.join(units)}")
     return units[0]

@@ -75,7 +75,7 @@ def run_stages(folder: Path, stages: Iterable[str], title: str) -> None:
     InputError
         Where one fails; what it said stands above.
     """
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     for name in progress(list(stages), unit="stages"):
         command = [sys.executable, "-m", f"pipeline.{name}"]
         if subprocess.run(command, cwd=folder, env=environment).returncode:
