@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from features import speech
 from pipeline import corpora
 from pipeline.corpora import Item, manifest, palates, vocaltractlab
 from pipeline.ground import artifacts, params
@@ -61,8 +62,10 @@ def check(utterance: Utterance) -> None:
     seconds = len(utterance.audio) / utterance.sample_rate
     if seconds < MINIMUM_S:
         raise InputError(f"sound of {seconds:.3f} s is shorter than {MINIMUM_S} s")
-    if not np.any(utterance.audio):
-        raise InputError("the sound is silent: every sample is zero")
+    try:
+        speech.check(utterance.audio, utterance.sample_rate)
+    except ValueError as error:
+        raise InputError(str(error)) from None
     if time[0] > seconds:
         raise InputError(f"tracks start at {time[0]:.3f} s, after the sound's {seconds:.3f} s")
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features import articulation, deltas, frames, mfcc
+from features import articulation, deltas, frames, mfcc, speech
 from pipeline import corpora
 from pipeline.corpora import Item, layouts, manifest, palates
 from pipeline.ground import artifacts, params, workers
@@ -61,6 +61,7 @@ def on_one_grid(
     else:
         try:
             inputs = mfcc.mfcc(utterance.audio, utterance.sample_rate)
+            speech.check(utterance.audio, utterance.sample_rate)
             for gap in articulation.gaps(time, values, extract.max_gap_s):
                 raise InputError(
                     f"channel {layout.channels[gap.column]} has no samples from {gap.start:.3f}"

@@ -18,13 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks.machine import ROOT
 from pipeline.corpora import protocols
 from pipeline.ground import artifacts, params, workspaces
 from pipeline.ground.console import InputError, UsageError, run, say
-from pipeline.ground.storage import Store, discard, write_text
+from pipeline.ground.storage import Store, discard, read_yaml, write_text
 from pipeline.plots import style
 from studies import trials
 from studies.trials import Result, Results, Trial
@@ -87,7 +85,7 @@ def enlarge(utterances: int) -> Path:
     tree = workspaces.overridden(workspaces.read(), {"corpus.synthesis.utterances": utterances})
     blocks = ("corpus", "extract", "layouts")
     if (folder / artifacts.FRAMES).exists() and all(
-        yaml.safe_load((folder / params.PATH).read_text())[block] == tree[block] for block in blocks
+        read_yaml(folder / params.PATH)[block] == tree[block] for block in blocks
     ):
         return folder
     discard(folder / artifacts.FRAMES)

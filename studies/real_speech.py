@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import yaml
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -26,6 +25,7 @@ from features.frames import HOP_S
 from pipeline import Predictor, corpora
 from pipeline.ground import artifacts, params
 from pipeline.ground.console import InputError, UsageError, run
+from pipeline.ground.storage import read_yaml
 from pipeline.ground.utterance import Tracks, Utterance
 from pipeline.plots import style
 from studies.imitation import imitate
@@ -146,9 +146,7 @@ def main() -> None:
     parser.add_argument("--imitate", action="store_true", help="the synthesised speaker, too")
     parser.add_argument("--picture", type=Path, help="also draw bars here, a PNG")
     options = parser.parse_args()
-    recordings = msgspec.convert(
-        yaml.safe_load(RECORDINGS.read_text(encoding="utf-8")), dict[str, Recording]
-    )
+    recordings = msgspec.convert(read_yaml(RECORDINGS), dict[str, Recording])
     models = dict(map(load, options.models))
     found: dict[str, dict[str, Found]] = {}
     for reader, recording in recordings.items():

@@ -28,7 +28,7 @@ from pipeline.corpora.protocols import VALIDATION
 from pipeline.evaluation import tables
 from pipeline.evaluation.calibration import DEVIATION
 from pipeline.evaluation.scores import DELTAS, FIGURES, SEED, Predictions, Scored
-from pipeline.ground import artifacts, workspaces
+from pipeline.ground import artifacts, params, workspaces
 from pipeline.ground.console import say
 from pipeline.ground.storage import Store, discard, read_json, write_json, write_text
 from pipeline.trained import onnx_graph
@@ -125,7 +125,8 @@ def settings_of(tree: workspaces.Tree) -> dict[str, Any]:
     """Return the parameters that a result depends on."""
     blocks = ("corpus", "extract", "standardize", "train", "evaluate")
     layout = tree["layouts"].get(tree["extract"]["layout"])
-    own = {"recipe": tree["recipes"][tree["train"]["recipe"]], "layout": layout}
+    recipe = params.whole_recipe(tree["recipes"], tree["train"]["recipe"])
+    own = {"recipe": recipe, "layout": layout}
     return {**{name: tree[name] for name in blocks}, **own}
 
 

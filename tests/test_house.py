@@ -5,14 +5,14 @@ from pathlib import Path
 
 import grimp
 import pytest
-import yaml
 
 from pipeline import fold
 from pipeline.corpora import READERS
+from pipeline.ground.storage import read_yaml
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("pipeline", "features", "models")
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
 INSPECTION = "pipeline.corpora.inspection"  # of `corpus --inspect`, which is no part of the stage
 
 
@@ -49,7 +49,7 @@ def test_a_stage_depends_on_all_that_it_imports_and_on_no_other_code(imports, st
 
 def test_a_fold_depends_on_the_code_of_the_stages_that_it_runs():
     path = ROOT / "cross-validation" / "dvc.yaml"
-    given = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]["fold"]["deps"]
+    given = read_yaml(path)["stages"]["fold"]["deps"]
     code = {dep for stage in fold.STAGES for dep in STAGES[stage]["deps"]}
     missing = [d for d in code if d.split("/")[0] in PACKAGES and not set(given) & set(above(d))]
     assert not missing

@@ -58,8 +58,8 @@ def find(folder: Path, params: Corpus) -> Iterator[Item]:
     for path in below(folder, ".json", *endings):
         match = ANNOTATION.fullmatch(path.name)
         if match or path.suffix.lower() != ".json":
-            place = home(path.relative_to(folder)), match[1] if match else path.stem
-            bundles.setdefault(place, {})[path.suffix.lower()] = path
+            bundle = home(path.relative_to(folder)), str(match[1]) if match else path.stem
+            bundles.setdefault(bundle, {})[path.suffix.lower()] = path
     for (place, name), files in sorted(bundles.items()):
         near = next(iter(files.values())).with_name(f"{name}.wav")
         tracks = [files.get(ending.lower(), near.with_suffix(ending)) for ending in sorted(endings)]

@@ -1,16 +1,21 @@
-"""``params.yaml`` as frozen, checked objects: a wrong key, type or range is one line naming it."""
+"""``params.yaml`` as frozen, checked objects: a wrong key, type or range is one line naming it.
+
+A recipe may name another that it is ``like``, and give only what differs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-import yaml
 from msgspec import Meta, Struct
 
-from pipeline.ground.console import UsageError
+from pipeline.ground.console import InputError, UsageError
+from pipeline.ground.storage import read_yaml
 
 Count = Annotated[int, Meta(ge=1)]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
@@ -234,6 +239,9 @@ Checked = TypeVar("Checked", bound=Block)
 
 
 PATH = Path("params.yaml")
+LIKE = "like"  # the key of a recipe that names another
+WHOLE = ("track_weights",)  # mappings that are one value, not a block of knobs
+NUMBER = re.compile(r"[-+]?\.[0-9]+[eE][0-9]+")  # .5e3: YAML 1.2's number, a word for ruamel
 
 
 def load(path: Path = PATH) -> Params:
@@ -245,14 +253,59 @@ def load(path: Path = PATH) -> Params:
         Naming the file, the key and what was expected of it.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = numbers(read_yaml(path), path, "")
     except FileNotFoundError:
         raise UsageError(f"{path}: not found; run this from the project's folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except InputError as error:
+        raise UsageError(str(error)) from None
+    if isinstance(tree, dict) and isinstance(recipes := tree.get("recipes"), dict):
+        tree["recipes"] = {name: whole_recipe(recipes, name, path) for name in recipes}
     params = convert(tree, Params, path, "")
     check(params, path)
     return params
+
+
+def numbers(value: Any, path: Path, key: str) -> Any:
+    """Return a part of the YAML tree with every number a number; none may be infinite."""
+    if isinstance(value, dict):
+        return {k: numbers(v, path, f"{key}.{k}".lstrip(".")) for k, v in value.items()}
+    if isinstance(value, list):
+        return [numbers(v, path, key) for v in value]
+    if isinstance(value, str) and NUMBER.fullmatch(value):
+        value = float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{path}: {key}: {value} is no finite number")
+    return value
+
+
+def whole_recipe(recipes: Mapping[str, Any], name: str, path: Path = PATH) -> Any:
+    """Return a recipe of the YAML tree together with what it has from those that it is like.
+
+    Raises
+    ------
+    UsageError
+        Where it is like one that does not exist, or in the end like itself.
+    """
+    chain = [name]
+    while isinstance(own := recipes[chain[-1]], dict) and own.get(LIKE) is not None:
+        place, base = f"{path}: recipes.{chain[-1]}.{LIKE}", own[LIKE]
+        if base in chain:
+            raise UsageError(f"{place}: {' is like '.join([*chain, base])}: name another")
+        if not isinstance(base, str) or base not in recipes:
+            raise UsageError(f"{place}: no {base!r} among {sorted(map(str, recipes))}")
+        chain.append(base)
+    recipe = own
+    for link in reversed(chain[:-1]):
+        recipe = merged(recipe, recipes[link])
+    return {k: v for k, v in recipe.items() if k != LIKE} if isinstance(recipe, dict) else recipe
+
+
+def merged(base: Any, own: Any) -> Any:
+    """Return a block with what another gives anew, block by block."""
+    if not isinstance(base, dict) or not isinstance(own, dict):
+        return own
+    blocks = {k: merged(base[k], v) for k, v in own.items() if k in base and k not in WHOLE}
+    return {**base, **own, **blocks}
 
 
 def convert(tree: Any, block: type[Checked], path: Path, key: str) -> Checked:
@@ -262,9 +315,11 @@ def convert(tree: Any, block: type[Checked], path: Path, key: str) -> Checked:
             for own_name, value in tree[name].items():  # msgspec does not name the keys of a dict
                 convert(value, entry, path, f"{name}.{own_name}")
     try:
-        return msgspec.convert(tree, block)
+        return msgspec.convert(tree, block, strict=False)  # "7e-5" and 2.0e+1 are numbers, too
     except msgspec.ValidationError as error:
         reason, _, place = str(error).partition(" - at `$")
+        if "Expected `str" in reason and "got `str" not in reason:
+            reason += "; a word that looks like something else stands in quotes"
         place = ".".join(part for part in (key, place.strip("`.")) if part)
         raise UsageError(f"{path}: {place or 'the file'}: {reason}") from None
 

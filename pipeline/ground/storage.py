@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from ruamel.yaml import YAML, YAMLError
 
 from pipeline.ground.console import InputError
 
@@ -81,6 +82,31 @@ def read_json(path: Path, made_by: str) -> Any:
         raise InputError(f"{path}: not found; run `dvc repro {made_by}` first") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise InputError(f"{path}: damaged; run `dvc repro --force {made_by}`") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Read YAML 1.2, as DVC does: ``7e-5`` is a number, ``no`` a word, a key given twice an error.
+
+    Raises
+    ------
+    InputError
+        Where it is not YAML, saying where it stops being so.
+    FileNotFoundError
+        Where it is missing.
+    """
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8-sig"))
+    except (YAMLError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        # the last four are what ruamel makes of dates, keys and depths that no one writes
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def write_yaml(path: Path, tree: Any) -> None:
+    """Write YAML 1.2 atomically."""
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style = False
+    with atomic_path(path) as part, part.open("w", encoding="utf-8") as file:
+        writer.dump(tree, file)
 
 
 def checksum(*paths: Path) -> str:

@@ -10,11 +10,9 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline.ground import params
 from pipeline.ground.console import InputError, UsageError, progress
-from pipeline.ground.storage import write_text
+from pipeline.ground.storage import read_yaml, write_yaml
 
 Tree = dict[str, Any]
 
@@ -22,7 +20,7 @@ Tree = dict[str, Any]
 def read() -> Tree:
     """Return params.yaml as it stands."""
     params.load()  # refuses what is wrong with it
-    tree: Tree = yaml.safe_load(params.PATH.read_text(encoding="utf-8"))
+    tree: Tree = read_yaml(params.PATH)
     return tree
 
 
@@ -59,7 +57,7 @@ def lay_out(folder: Path, tree: Tree, shared: Iterable[Path], source: Path = Pat
     if recordings := tree["corpus"]["path"]:
         recordings = str((source / recordings).resolve())  # the new folder is elsewhere
         tree = overridden(tree, {"corpus.path": recordings})
-    write_text(folder / params.PATH, yaml.safe_dump(tree))
+    write_yaml(folder / params.PATH, tree)
     for path in shared:
         link = folder / path
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +73,7 @@ def run_stages(folder: Path, stages: Iterable[str], title: str) -> None:
     InputError
         Where one fails; what it said stands above.
     """
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     for name in progress(list(stages), unit="stages"):
         command = [sys.executable, "-m", f"pipeline.{name}"]
         if subprocess.run(command, cwd=folder, env=environment).returncode:

@@ -12,6 +12,7 @@ from typing import IO, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from features import speech
 from features.deltas import WINDOW
 from features.frames import FRAME_RATE
 from features.mfcc import FRAME, SAMPLE_RATE, mfcc_blocks
@@ -58,7 +59,8 @@ def follow(
     """Write rows as soon as they are known and return their number.
 
     The rows are those of the same sound predicted offline with the same statistics, by a model
-    that does not smooth: that would have to wait.
+    that does not smooth: that would have to wait. Rows of silence wait for the first speech, since
+    a sound without any gives none.
 
     Parameters
     ----------
@@ -74,15 +76,22 @@ def follow(
     """
     frames = 0
     width = len(model.about.channels)  # deltas are for smoothing
-    features = long_sound.standardized(model, mfcc_blocks(sound, sample_rate))
+    meter = speech.LevelMeter(sample_rate)
+    features = long_sound.standardized(
+        model, mfcc_blocks(speech.checked(sound, meter), sample_rate)
+    )
+    waiting: list[NDArray[np.float32]] = []
     for z in long_sound.carried(model, features):
         if len(z):
-            tracks = model.tracks(z[:, :width], frames, standardized=standardized)
+            waiting.append(z[:, :width])
+        if meter.heard and waiting:
+            tracks = model.tracks(np.concatenate(waiting), frames, standardized=standardized)
             if not frames:
                 out.write(track_csv.header(tracks.channels))
             out.write(track_csv.rows(tracks))
             out.flush()
-            frames += len(z)
+            frames += len(tracks.time)
+            waiting.clear()
     return frames
 
 

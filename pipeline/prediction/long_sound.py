@@ -18,6 +18,7 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
+from features import speech
 from features.mfcc import WIDTH, mfcc_blocks
 from features.standardization import Standardizer
 from pipeline.prediction.predictor import Predictor
@@ -48,7 +49,13 @@ def predict_blocks(
     ------
     float32 [t, channels]
         Tracks in z; laid end to end, those of the whole sound.
+
+    Raises
+    ------
+    ValueError
+        As `Predictor` does; where there is no speech, at the end of the sound.
     """
+    sound = speech.checked(sound, speech.LevelMeter(sample_rate))
     features = standardized(predictor, mfcc_blocks(sound, sample_rate))
     if predictor.network.bidirectional:
         return scaled(predictor, windows(predictor, features))
@@ -66,7 +73,7 @@ def standardized(predictor: Predictor, features: Iterable[Array]) -> Iterator[Ar
             yield predictor.average_inputs.transform(block)
         return
     with kept(features, WIDTH) as (own, blocks):
-        yield from map(predictor.standardizer(own).transform, blocks)
+        yield from map(own.transform, blocks)
 
 
 def scaled(predictor: Predictor, tracks: Iterable[Array]) -> Iterator[Array]:

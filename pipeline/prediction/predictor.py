@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from features import speech
 from features.context import stack_frames
 from features.frames import frame_times
 from features.mfcc import mfcc
@@ -126,13 +127,10 @@ class Predictor:
     def features(self, sound: NDArray[np.floating], sample_rate: int) -> Array:
         """Return what the network wants of a sound [N], float32 [T, 39] in z."""
         cepstra = mfcc(sound, sample_rate)
-        return self.standardizer(Standardizer().fit(cepstra)).transform(cepstra)
-
-    def standardizer(self, own: Standardizer) -> Standardizer:
-        """Return what features are standardised by, given what a recording's own would be."""
-        if (own.scale_ == 1).all():  # every one of them is constant
-            raise ValueError("silence: there is no sound in it; check the recording")
-        return own if self.own_statistics else self.average_inputs
+        speech.check(sound, sample_rate)
+        if self.own_statistics:
+            return Standardizer().fit_transform(cepstra)
+        return self.average_inputs.transform(cepstra)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Run the network on whole sounds.

@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-import yaml
 
 from pipeline.formats import audio, track_csv
-from pipeline.ground import console
+from pipeline.ground import console, storage
 from pipeline.ground.utterance import Tracks
 from tests.conftest import ROOT
 
@@ -49,14 +48,14 @@ def write_corpus(folder: Path, utterances: int = 24) -> None:
 
 def change(path: Path, **changes) -> None:
     """Set keys of a params.yaml, such as ``corpus__strict=True``."""
-    tree = yaml.safe_load(path.read_text())
+    tree = storage.read_yaml(path)
     for key, value in changes.items():
         *blocks, last = key.split("__")
         place = tree
         for block in blocks:
             place = place[block]
         place[last] = value
-    path.write_text(yaml.safe_dump(tree))
+    storage.write_yaml(path, tree)
 
 
 @pytest.fixture

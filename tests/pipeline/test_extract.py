@@ -1,16 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features import frames
-from pipeline import extract
+from pipeline import corpus, extract
 from pipeline.corpora import layouts
 from pipeline.ground import artifacts, params
 from pipeline.ground.console import InputError
 from pipeline.ground.storage import Store
 from pipeline.ground.utterance import Label, Tracks, Utterance
 from tests.conftest import ROOT
+from tests.features.sounds import RATE, SILENCES, voice
 from tests.pipeline.conftest import change, small_utterance
 
 SETTINGS = params.load(ROOT / "params.yaml").extract
@@ -88,6 +91,18 @@ def test_an_all_missing_channel_is_refused_by_name():
     time = np.arange(0, 1.01, 0.005)
     with pytest.raises(InputError, match="channel TT_y has no samples"):
         extract.on_one_grid(utterance_with(time, np.full(len(time), np.nan)), ONE, SETTINGS)
+
+
+@pytest.mark.parametrize("name", SILENCES)
+def test_a_sound_that_holds_no_speech_is_refused(name):
+    time = np.arange(0, 2, 0.005)
+    tracks = Tracks(time, np.sin(9 * time)[:, None], ("TT_y",))
+    utterance = Utterance("u", tracks, SILENCES[name], RATE)
+    with pytest.raises(InputError, match="silence: "):
+        extract.on_one_grid(utterance, ONE, SETTINGS)
+    with pytest.raises(InputError, match="silence: "):
+        corpus.check(utterance)
+    corpus.check(replace(utterance, audio=1e-3 * voice(2)))
 
 
 def test_a_layout_names_what_the_corpus_lacks():

@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-import yaml
 
 from pipeline.ground import console, params, workspaces
 from pipeline.ground.console import InputError
+from pipeline.ground.storage import read_yaml, write_yaml
 from studies import compare, trials
 from studies.compare import ROWS
 from tests.conftest import ROOT
@@ -16,11 +16,11 @@ from tests.pipeline.conftest import change
 
 
 def shipped():
-    return yaml.safe_load((ROOT / "params.yaml").read_text())
+    return read_yaml(ROOT / "params.yaml")
 
 
 def loaded(tree, path):
-    path.write_text(yaml.safe_dump(tree))
+    write_yaml(path, tree)
     return params.load(path)
 
 
@@ -47,7 +47,7 @@ def test_the_command_of_a_row_gives_its_parameters(tmp_path, monkeypatch):
         if words := trials.words(row.overrides):
             apply_overrides(path, words)
         expected = workspaces.overridden(shipped(), row.overrides)
-        found = yaml.safe_load(path.read_text())
+        found = read_yaml(path)
         assert json.dumps(found, sort_keys=True) == json.dumps(expected, sort_keys=True)
 
 

@@ -3,11 +3,11 @@ import itertools
 import msgspec
 import numpy as np
 import pytest
-import yaml
 
 from pipeline.corpora.layouts import BUILT_IN
 from pipeline.corpora.vocaltractlab import phonotactics, score
 from pipeline.ground.console import InputError, UsageError
+from pipeline.ground.storage import read_yaml
 from pipeline.ground.utterance import Tracks
 from studies import imitation, real_speech
 
@@ -16,8 +16,7 @@ POINTS = BUILT_IN["fleshpoints"].channels
 
 @pytest.fixture
 def recordings():
-    text = real_speech.RECORDINGS.read_text(encoding="utf-8")
-    return msgspec.convert(yaml.safe_load(text), dict[str, real_speech.Recording])
+    return msgspec.convert(read_yaml(real_speech.RECORDINGS), dict[str, real_speech.Recording])
 
 
 def echo(utterance, channels, late=0.0):

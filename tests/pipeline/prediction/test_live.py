@@ -15,6 +15,7 @@ from pipeline.formats import audio
 from pipeline.ground.console import UsageError
 from pipeline.prediction import live
 from tests.conftest import ROOT
+from tests.features.sounds import SILENCES, voice
 from tests.pipeline import small_model
 from tests.pipeline.conftest import small_utterance
 
@@ -99,6 +100,30 @@ def test_a_stream_without_sound_is_one_line(folders, pcm, reason):
     assert out == b""
     assert reason in err.splitlines()[-1]
     assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize("name", SILENCES)
+def test_a_stream_that_holds_no_speech_is_refused_and_gives_no_row(folders, name):
+    model, out = live.load(folders / "one_way"), io.StringIO()
+    with pytest.raises(ValueError, match="silence: "):
+        live.follow(model, np.array_split(SILENCES[name], 50), RATE, out)
+    assert out.getvalue() == ""
+
+
+def test_rows_of_silence_wait_for_the_first_speech(folders):
+    model, out = live.load(folders / "one_way"), io.StringIO()
+    sound = np.concatenate([SILENCES["digital silence"], voice()])
+    known = []
+
+    def pieces():
+        for piece in np.array_split(sound, 300):  # of 10 ms
+            yield piece
+            known.append(out.getvalue().count("\n"))
+
+    assert live.follow(model, pieces(), RATE, out) == 301
+    assert known[200] == 0
+    assert known[210] > 200
+    assert out.getvalue().count("\n") == 302
 
 
 def test_bytes_may_arrive_in_any_portions(tmp_path):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from pipeline.ground.storage import Store
 from pipeline.trained.dynamics import Dynamics
 from pipeline.training import fitting
 from pipeline.training.augmentation import Augmentation, Joins, Material, Pairs, Sounds, vary
+from tests.features.sounds import SILENCES
 from tests.pipeline.conftest import RATE, change, small_utterance
 
 STILL = params.Sound(
@@ -246,6 +249,19 @@ def test_each_change_changes_the_features_and_none_moves_them():
         z = [Standardizer().fit_transform(x)[:, 0] for x in (before, after)]
         lags = [np.mean(z[0][5:-5] * z[1][5 + lag : len(z[1]) - 5 + lag]) for lag in range(-4, 5)]
         assert np.argmax(lags) == 4, key
+
+
+@pytest.mark.parametrize("name", SILENCES)
+def test_a_stretch_without_speech_stays_as_it_is_stored(standardized, monkeypatch, name):
+    split, sounds = opened(STILL)
+    x, y = split.read(0)
+    loud = sounds.read(0)
+    varied, _ = Material(sounds=sounds).utterance(0, x + 1, y, False, np.random.default_rng(0))
+    assert np.abs(varied - (x + 1)).max() > 0.5
+    silent = replace(loud, audio=np.resize(SILENCES[name], len(loud.audio)))
+    monkeypatch.setattr(Sounds, "read", lambda self, k: silent)
+    varied, _ = Material(sounds=sounds).utterance(0, x + 1, y, False, np.random.default_rng(0))
+    np.testing.assert_array_equal(varied, x + 1)
 
 
 def test_the_epoch_decides_what_is_drawn(standardized):
