@@ -249,3 +249,14 @@ def test_a_tongue_that_stands_still_has_no_palate():
     found = palates.of_speakers({"S": [moving]})
     again = palates.from_rows(tables.parse(tables.to_csv(palates.rows(found))))
     np.testing.assert_allclose(again["S"], found["S"], rtol=1e-5)
+
+
+def test_the_interval_of_the_error_weighs_utterances_by_their_frames_as_its_mean_does():
+    frames = np.array([[10], [10], [10], [2000]])
+    errors = np.array([[1.0], [2.0], [3.0], [4.0]])
+    scored = scores.Scored(("TT_x",), {"predicted": {"z_mse": errors, "rmse_mm": errors}}, frames)
+    assert scored.mean("predicted", "z_mse") == pytest.approx(3.97, abs=0.01)
+    assert scored.mean("predicted", "rmse_mm") == 2.5
+    low, high = scored.interval("predicted", "z_mse")
+    assert high > 3.99  # draws without the long utterance are as rare as the others', and low
+    assert scored.interval("predicted", "rmse_mm")[1] < 3.8
