@@ -54,34 +54,6 @@ def estimate_palate(tongue: NDArray[Any], step: float = 0.5) -> Values:
     return np.stack(hull)
 
 
-def trace_palate(points: NDArray[Any], step: float = 1.0) -> Values:
-    """Return the palate over which a sensor was drawn, back and forth as fingers do.
-
-    Parameters
-    ----------
-    points : float [N, 2]
-        x and height of the sensor over time, in mm; rows that are not finite are ignored.
-    step : float
-        Width of the columns that are summed up in one corner, in mm.
-
-    Returns
-    -------
-    float64 [P, 2]
-        Corners from back to front, x increasing; P >= 2. The height is the 90th percentile of a
-        column: the sensor leaves the palate downward only.
-    """
-    points = np.asarray(points, np.float64)
-    points = points[np.isfinite(points).all(axis=1)]
-    column = np.floor(points[:, 0] / step).astype(np.int64)
-    corners = [
-        (part[:, 0].mean(), np.percentile(part[:, 1], 90))
-        for part in (points[column == k] for k in np.unique(column))
-    ]
-    if len(corners) < 10:
-        raise ValueError(f"{len(points)} positions over {len(corners) * step:g} mm are no palate")
-    return np.array(corners)
-
-
 def _turn(a: Values, b: Values, c: Values) -> float:
     """Return twice the area of the triangle a b c: positive when it turns left."""
     return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))

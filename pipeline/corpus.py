@@ -17,7 +17,7 @@ import numpy as np
 
 from features import speech
 from pipeline import corpora
-from pipeline.corpora import Item, manifest, vocaltractlab
+from pipeline.corpora import Item, manifest, palates, vocaltractlab
 from pipeline.ground import artifacts, params
 from pipeline.ground.console import InputError, UsageError, progress, run, say, stage_parser, warn
 from pipeline.ground.storage import discard
@@ -144,12 +144,17 @@ def main() -> None:
     rows, refused = scan(corpus, folder)
     if not rows:
         raise InputError(f"{folder}: no utterance that the reader {corpus.reader} can use")
+    speakers = {row["speaker"] for row in rows}
+    if strangers := palates.traced(corpus).keys() - speakers:
+        raise UsageError(
+            f"corpus.palates: no speaker {', '.join(sorted(strangers))} among"
+            f" {', '.join(sorted(speakers))}"
+        )
     manifest.write(artifacts.REFUSED, refused, ["id", "file", "reason"])
     manifest.write(artifacts.MANIFEST, rows, list(rows[0]))
     minutes = sum(float(row["duration_s"]) for row in rows) / 60
-    speakers = len({row["speaker"] for row in rows})
     say(
-        f"corpus: {len(rows)} utterances, {minutes:.1f} min, {speakers} speaker(s)"
+        f"corpus: {len(rows)} utterances, {minutes:.1f} min, {len(speakers)} speaker(s)"
         f" by {corpus.reader}; {len(refused)} refused -> {artifacts.MANIFEST}"
     )
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from features import articulation, deltas, frames, mfcc, speech
 from pipeline import corpora
-from pipeline.corpora import Item, layouts, manifest
+from pipeline.corpora import Item, layouts, manifest, palates
 from pipeline.ground import artifacts, params, workers
 from pipeline.ground.console import InputError, progress, run, say, stage_parser, warn
 from pipeline.ground.storage import StoreWriter, checksum
@@ -157,6 +157,10 @@ def main() -> None:
         "layout": settings.extract.layout,
         "deltas": layout.deltas,
         "unit": unit_of_corpus(),
+        "palates": {
+            speaker: np.round(palate, 3).tolist()
+            for speaker, palate in palates.traced(settings.corpus).items()
+        },
         "hop_s": frames.HOP_S,
         "sample_rate": mfcc.SAMPLE_RATE,
     }

@@ -20,8 +20,8 @@ import numpy as np
 from features import articulation
 from features.frames import frame_count, frame_times
 from pipeline import corpora
-from pipeline.corpora import inspection
-from pipeline.evaluation.palates import Array, of_speakers
+from pipeline.corpora import inspection, palates
+from pipeline.evaluation.palates import TRACED, Palate, of_speakers
 from pipeline.ground import params
 from pipeline.ground.console import InputError, UsageError, progress, run, say, stage_parser, warn
 from pipeline.ground.sensors import positions, tongue_sensors
@@ -57,7 +57,7 @@ def on_grid(utterance: Utterance, settings: params.Extract) -> Tracks:
     return Tracks(frame_times(len(values), first), values, channels)
 
 
-def scene_of(utterance: Utterance, tracks: Tracks, palate: Array | None) -> Scene:
+def scene_of(utterance: Utterance, tracks: Tracks, palate: Palate | None) -> Scene:
     """Return what the pictures of an utterance show."""
     return Scene(
         utterance.id,
@@ -86,7 +86,7 @@ def read(settings: params.Params, count: int) -> Iterator[tuple[Utterance, Track
             warn(f"refused {error}")
 
 
-def palates_of(shown: list[tuple[Utterance, Tracks]]) -> dict[str, Array]:
+def palates_of(shown: list[tuple[Utterance, Tracks]]) -> dict[str, Palate]:
     """Return the palate of each speaker, estimated from the utterances that are shown."""
     tongue = defaultdict(list)
     for utterance, tracks in shown:
@@ -112,7 +112,8 @@ def main() -> None:
     shown = list(read(settings, arguments.utterances))
     if not shown:
         raise InputError(f"{settings.corpus.path}: no utterance that can be shown")
-    known = palates_of(shown)
+    traced = palates.traced(inspection.with_names(settings.corpus, Path(settings.corpus.path)))
+    known = palates_of(shown) | {s: Palate(outline, TRACED) for s, outline in traced.items()}
     packed = []
     for utterance, tracks in progress(shown, unit="utterances"):
         scene = scene_of(utterance, tracks, known.get(utterance.speaker))

@@ -18,9 +18,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline.corpora import Item, sweeps
 from pipeline.formats import carstens_pos, carstens_text
 from pipeline.ground.params import Corpus
@@ -41,11 +38,6 @@ def find(folder: Path, params: Corpus) -> Iterator[Item]:
         if item.id not in known:
             yield item
         known.add(item.id)
-
-
-def palates(folder: Path, params: Corpus) -> dict[str, NDArray[np.float64]]:
-    """Return the palates that sensors were drawn over."""
-    return {s: sweeps.palate(t, read_sweep, params) for s, t in params.palates.items()}
 
 
 def read(item: Item, params: Corpus) -> Utterance:

@@ -13,21 +13,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from features import head_correction
-from features.tract_variables import trace_palate
 from pipeline.corpora import Item
 from pipeline.corpora.files import Companions, below, home, identifier, read_together
 from pipeline.corpora.layouts import midsagittal
 from pipeline.formats import checked
 from pipeline.ground.console import InputError, UsageError
-from pipeline.ground.params import Corpus, Layout, PalateTrace
+from pipeline.ground.params import Corpus, Layout
 from pipeline.ground.utterance import Tracks, Utterance
 
-PALATE = "palate"  # the name of the sensor that was drawn over it
 AXES = "xzy"  # forward, left, up in the names of this project
 
 
@@ -166,28 +163,6 @@ def template_of(
         tuple(numbers[name] for name in head.reference),
         tuple(numbers[name] for name in head.bite_plane),
     )
-
-
-def palate(trace: PalateTrace, read_sweep: ReadSweep, corpus: Corpus) -> NDArray[np.float64]:
-    """Return the palate [P, 2] over which a sensor was drawn, forward and height, mm.
-
-    Raises
-    ------
-    InputError
-        Where the file is broken, lacks the sensor, or the sensor did not move along a palate.
-    """
-    path = Path(trace.file)
-    if trace.sensor is None:
-        raise UsageError(f"corpus.palates: {path}: sensor: which of them was drawn over the palate")
-    reference = corpus.head_correction.reference
-    kept = {number: name for number, name in corpus.channel_map.items() if name in reference}
-    alone = msgspec.structs.replace(corpus, channel_map=kept | {trace.sensor: PALATE})
-    drawn = tracks(path, read_sweep, alone)
-    columns = [drawn.channels.index(f"{PALATE}_{axis}") for axis in "xy"]
-    try:
-        return trace_palate(drawn.values[:, columns])
-    except ValueError as error:
-        raise InputError(f"{path}: sensor {trace.sensor}: {error}") from None
 
 
 def mean_place(points: NDArray[np.float64]) -> NDArray[np.float64]:

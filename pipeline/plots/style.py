@@ -26,6 +26,7 @@ YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#8C8C8C"
 COLOURS = {"measured": "#4D4D4D", "predicted": VERMILION, "network": VERMILION} | {
     "palate (estimated)": BLACK,
+    "palate (traced)": BLACK,
     "ridge": BLUE,
     "mean": GREY,
 }

@@ -95,6 +95,11 @@ class Pairs:
         latest = int(self.own[k] + self.own[other]) - frames
         return Stretch(members, int(rng.integers(latest + 1)), frames)
 
+    def seam(self, stretch: Stretch) -> int:
+        """Return the frame of a stretch at which its second utterance begins; 0 if none does."""
+        border = int(self.own[stretch.members[0]]) - stretch.start
+        return border if 0 < border < stretch.frames else 0
+
 
 class Joins:
     """Utterances end to end with others of the same speaker and session.
@@ -316,6 +321,15 @@ class Augmentation:
         if not self.augment.rate:
             return lengths
         return np.ceil((lengths - 1 + 1e-9) / self.factors).astype(np.int64)
+
+    def seam(self, k: int) -> int:
+        """Return the frame of utterance ``k`` at which another one begins; 0 if none does."""
+        joins = self.material.joins
+        if not (joins and self.joined[k]):
+            return 0
+        stretch = joins.pairs.draw(k, np.random.default_rng(self.seeds[k]))  # as `apply` draws it
+        border = joins.pairs.seam(stretch) if stretch else 0
+        return int(np.ceil(border / self.factors[k]))
 
     def apply(self, k: int, x: Array, y: Array) -> tuple[Array, Array]:
         """Return inputs and targets of utterance ``k`` as this epoch uses them."""

@@ -256,8 +256,9 @@ def assemble(
     inputs, targets = {}, {}
     for k in batch.utterance:
         x, y = split.read(k)
+        seam = augmentation.seam(k) if augmentation else 0
         x, y = augmentation.apply(k, x, y) if augmentation else (x, y)
-        inputs[k], targets[k] = stack_frames(x, split.context), dynamics.beside(y)
+        inputs[k], targets[k] = stack_frames(x, split.context), dynamics.beside(y, seam)
     return batching.assemble(batch, inputs, targets)
 
 

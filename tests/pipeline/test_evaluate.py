@@ -1,5 +1,6 @@
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -260,3 +261,24 @@ def test_the_interval_of_the_error_weighs_utterances_by_their_frames_as_its_mean
     _, high = scored.interval("predicted", "z_mse")
     assert high > 3.99  # draws without the long utterance are as rare as those of it alone
     assert scored.interval("predicted", "rmse_mm")[1] < 3.8
+
+    np.testing.assert_allclose(again["S"].outline, found["S"].outline, rtol=1e-5)
+    assert again["S"].source == "estimated"
+
+
+def test_a_traced_palate_goes_before_the_estimate_and_says_so():
+    moving = np.random.default_rng(5).normal(size=(50, 3, 2)).reshape(50, 6)
+    arch = [[-50.0, 0.0], [-25.0, 10.0], [0.0, -5.0]]
+    channels = ("TT_x", "TT_y", "TB_x", "TB_y", "TD_x", "TD_y")
+    entries = [SimpleNamespace(about={"speaker": name}) for name in ("S", "T")]
+    frames = SimpleNamespace(
+        about={"channels": channels, "palates": {"S": arch}},
+        entries=entries,
+        frames=lambda entry, name: moving,
+    )
+    known = palates.known(frames)
+    assert known["S"].source == "traced" and known["T"].source == "estimated"
+    np.testing.assert_array_equal(known["S"].outline, arch)
+    assert palates.from_rows(palates.rows(known))["S"].source == "traced"
+    assert palates.sources(known).startswith("traced: S; of others the upper envelope")
+    assert palates.sources({"T": known["T"]}).startswith("upper envelope")

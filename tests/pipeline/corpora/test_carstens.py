@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
 from pipeline import corpora
-from pipeline.corpora import carstens, sweeps
+from pipeline.corpora import palates, sweeps
 from pipeline.formats import carstens_pos
 from pipeline.ground.console import InputError, UsageError
 from pipeline.ground.params import PalateTrace
@@ -232,7 +232,7 @@ def test_the_palate_is_the_way_of_a_sensor_along_it(tmp_path):
         palates={"A": trace},
         head_correction={"reference": REFERENCE, "recording": str(tmp_path / "palate.pos")},
     )
-    found = carstens.palates(tmp_path / "corpus", corpus)["A"]
+    found = palates.traced(corpus)["A"]
     ends = np.linalg.norm(found[0] - found[-1])
     assert 40 < ends < 51
     assert (np.diff(found[:, 0]) > 0).all()
@@ -246,7 +246,7 @@ def test_a_real_palate_lies_over_the_tongue(shared_data):
     utterance = read_one(folder, corpus)  # the trace is no utterance
     assert utterance.id == "sf2_0005" and utterance.sample_rate == 48_000
     tracks = utterance.tracks
-    palate = carstens.palates(folder, corpus)["sf2"]
+    palate = palates.traced(corpus)["sf2"]
     assert palate[0, 0] < 47 and palate[-1, 0] > 84
     for sensor in ("TT", "TB", "TD"):
         roof = np.interp(column(tracks, f"{sensor}_x"), *palate.T)
