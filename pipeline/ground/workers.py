@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import cache
 from typing import Any, TypeVar
 
 from pipeline.ground.console import InputError, UsageError
@@ -16,6 +19,7 @@ Outcome = TypeVar("Outcome")
 LOCAL = "local"
 AHEAD = 4  # calls per thread of a cluster that wait there: it never idles, nor holds millions
 PATIENCE_S = 10  # for a scheduler's answer
+WATCH_S = 0.5  # between two looks whether the process that gives the calls still runs
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +74,31 @@ def spread(
         from joblib import Parallel, delayed
 
         parallel = Parallel(n_jobs=min(jobs, len(calls)), return_as="generator")
-        yield from parallel(delayed(function)(*arguments) for arguments in calls)
+        yield from parallel(
+            delayed(with_parent)(os.getpid(), function, *arguments) for arguments in calls
+        )
+
+
+def with_parent(parent: int, function: Callable[..., Outcome], *arguments: Any) -> Outcome:
+    """Call a function in a process that ends as soon as the one that started it is no more."""
+    watch(parent)
+    return function(*arguments)
+
+
+@cache
+def watch(parent: int) -> None:
+    """Start to look, once in a process, whether its parent still runs.
+
+    A worker waits for minutes for a call that a killed parent will never send.
+    """
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_S)
+        os._exit(1)
+
+    if os.getppid() == parent:  # else something stands between them, which has its own way to end
+        threading.Thread(target=look, daemon=True).start()
 
 
 def on_cluster(
