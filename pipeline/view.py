@@ -22,7 +22,7 @@ from features.frames import frame_count, frame_times
 from pipeline import corpora
 from pipeline.corpora import inspection
 from pipeline.evaluation.palates import Array, of_speakers
-from pipeline.ground import params
+from pipeline.ground import artifacts, params
 from pipeline.ground.console import InputError, UsageError, progress, run, say, stage_parser, warn
 from pipeline.ground.sensors import positions, tongue_sensors
 from pipeline.ground.storage import write_text
@@ -76,7 +76,7 @@ def read(settings: params.Params, count: int) -> Iterator[tuple[Utterance, Track
     reader = corpora.reader(settings.corpus.reader)
     if settings.corpus.path is None:
         raise UsageError("corpus.path: no folder given; say --path FOLDER")
-    folder = Path(settings.corpus.path)
+    folder = artifacts.from_project(settings.corpus.path)
     corpus = inspection.with_names(settings.corpus, folder)
     for item in islice(reader.find(folder, corpus), count):
         try:

@@ -20,6 +20,7 @@ from features import head_correction
 from pipeline.corpora import Item
 from pipeline.corpora.files import Companions, below, identifier, read_together
 from pipeline.formats import checked
+from pipeline.ground import artifacts
 from pipeline.ground.console import InputError, UsageError
 from pipeline.ground.params import Corpus
 from pipeline.ground.utterance import Tracks, Utterance
@@ -151,7 +152,7 @@ def template_of(
     numbers = {name: number for number, name in corpus.channel_map.items()}
     head = corpus.head_correction
     return recorded_template(
-        Path(corpus.head_correction.recording),
+        artifacts.from_project(corpus.head_correction.recording),
         read_sweep,
         tuple(numbers[name] for name in head.reference),
         tuple(numbers[name] for name in head.bite_plane),
