@@ -115,7 +115,7 @@ def extract_one(
 
 def resolved(item: Item) -> tuple[Path, ...]:
     """Return the files of an utterance by their absolute paths."""
-    return tuple(path.resolve() for path in item.files)
+    return tuple(artifacts.from_project(path).resolve() for path in item.files)
 
 
 def unit_of_corpus() -> str:

@@ -22,7 +22,7 @@ from features.frames import frame_count, frame_times
 from pipeline import corpora
 from pipeline.corpora import inspection, palates
 from pipeline.evaluation.palates import TRACED, Palate, of_speakers
-from pipeline.ground import params
+from pipeline.ground import artifacts, params
 from pipeline.ground.console import InputError, UsageError, progress, run, say, stage_parser, warn
 from pipeline.ground.sensors import positions, tongue_sensors
 from pipeline.ground.storage import write_text
@@ -75,7 +75,7 @@ def named(corpus: params.Corpus) -> tuple[params.Corpus, Path]:
     """Return a corpus whose sensors have names, and its folder."""
     if corpus.path is None:
         raise UsageError("corpus.path: no folder given; say --path FOLDER")
-    folder = Path(corpus.path)
+    folder = artifacts.from_project(corpus.path)
     return inspection.with_names(corpus, folder), folder
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,7 @@ def checkout(tmp_path_factory) -> Path:
             shutil.copy2(ROOT / name, folder / name)
     (folder / "dvc.lock").unlink(missing_ok=True)
     write_corpus(folder / "recordings")
+    (folder / ".gitignore").open("a").write("/recordings/\n")
     change(
         folder / "params.yaml",
         corpus__reader="folder",
@@ -67,8 +69,9 @@ def test_repro_predict_and_the_same_figures_twice(checkout):
     assert "live" not in call(checkout, "git", "status", "--porcelain", "-uall").stdout
 
     again = call(checkout, "dvc", "repro")
-    assert "up to date" in again.stdout + again.stderr
-    assert "Running stage" not in again.stdout
+    assert again.returncode == 0
+    assert re.findall(r"Running stage '(\w+)'", again.stdout) == ["watch"]
+    assert "recordings: 48 files, as in the last run" in again.stdout
 
     summary = call(checkout, sys.executable, "-m", "pipeline.compare")
     assert f"{figures['test']['z_mse']:.3f}" in summary.stdout
@@ -91,6 +94,44 @@ def test_repro_predict_and_the_same_figures_twice(checkout):
     assert metrics.read_bytes() == before
 
 
+def test_recordings_that_were_added_or_changed_are_noticed(checkout):
+    def ran() -> list[str]:
+        outcome = call(checkout, "dvc", "repro", "standardize")
+        assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+        return re.findall(r"Running stage '(\w+)'", outcome.stdout)
+
+    ran()
+    assert ran() == ["watch"]
+    sound, tracks = (checkout / "recordings" / f"u00{ending}" for ending in (".wav", ".csv"))
+    for path in (sound, tracks):
+        shutil.copy(path, path.with_stem("u90"))
+    try:
+        assert ran() == ["watch", "corpus", "extract", "standardize"]
+        assert "\nu90," in (checkout / "data" / "corpus" / "manifest.csv").read_text()
+    finally:
+        for path in (sound, tracks):
+            path.with_stem("u90").unlink()
+    os.utime(sound)  # its bytes are what they were: the frames are those of the first run
+    assert ran() == ["watch", "corpus", "extract"]
+
+
+def test_an_experiment_in_a_copy_finds_the_recordings(checkout):
+    """They are not in git, and their path is relative."""
+    assert call(checkout, "dvc", "repro", "standardize").returncode == 0
+    author = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for command in (["add", "-A"], [*author, "commit", "-qm", "run", "--allow-empty"]):
+        subprocess.run(["git", *command], cwd=checkout, check=True)
+    before = (checkout / "data" / "corpus" / "manifest.csv").read_bytes()
+    own = ["-S", "corpus.strict=true", "-S", "extract.cutoff_hz=1_5.0", "-S", "plot.track=0e0"]
+    ran = call(checkout, "dvc", "exp", "run", "--temp", "--name", "copied", *own, "extract")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "24 utterances, 0.4 min" in ran.stdout  # by the stage corpus
+    assert "24 utterances, 2480 frames" in ran.stdout  # by extract
+    assert call(checkout, "dvc", "exp", "apply", "copied").returncode == 0
+    assert (checkout / "data" / "corpus" / "manifest.csv").read_bytes() == before
+    subprocess.run(["git", "checkout", "-q", "."], cwd=checkout, check=True)
+
+
 def test_predict_without_a_model_says_what_to_run(tmp_path):
     write_corpus(tmp_path, 1)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -107,7 +148,7 @@ def test_predict_without_a_model_says_what_to_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["corpus", "extract", "standardize", "train", "evaluate", "plot", "predict"]
+    "name", ["watch", "corpus", "extract", "standardize", "train", "evaluate", "plot", "predict"]
 )
 def test_every_stage_explains_itself(name):
     outcome = call(ROOT, sys.executable, "-m", f"pipeline.{name}", "--help")
