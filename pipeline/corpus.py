@@ -18,6 +18,7 @@ import numpy as np
 from features import speech
 from pipeline import corpora
 from pipeline.corpora import Item, manifest, palates, vocaltractlab
+from pipeline.corpora.files import shown
 from pipeline.ground import artifacts, params
 from pipeline.ground.console import InputError, UsageError, progress, run, say, stage_parser, warn
 from pipeline.ground.storage import discard
@@ -76,6 +77,10 @@ def examine(corpus: params.Corpus, folder: Path) -> Iterator[tuple[Item, Utteran
     known: set[str] = set()
     for item in progress(list(reader.find(folder, corpus)), unit="utterances"):
         try:
+            if any(shown(path) != str(path) for path in item.files):
+                raise InputError(
+                    "a name with a tab, a line break or bytes that are not UTF-8; rename it"
+                )
             if item.id in known:
                 raise InputError("another utterance has the same id")
             utterance = reader.read(item, corpus)
@@ -93,17 +98,21 @@ def scan(corpus: params.Corpus, folder: Path) -> tuple[list[dict], list[dict]]:
     """Return manifest rows of the utterances below a folder, and refusals."""
     accepted: list[dict[str, Any]] = []
     refused: list[dict[str, Any]] = []
+    unusable: list[str] = []
     for item, utterance in examine(corpus, folder):
         if isinstance(utterance, Utterance):
             accepted.append(manifest.row(item, utterance))
+            unusable += utterance.notes
             continue
-        name = f"{item.files[0]}: " if item.files else f"{item.id}: "
+        name = f"{shown(item.files[0])}: " if item.files else f"{item.id}: "
         reason = utterance.removeprefix(name)
         if corpus.strict:
             raise InputError(f"{name}{reason} (corpus.strict is true)")
         warn(f"refused {name}{reason}")
-        file = str(artifacts.to_project(item.files[0]))
+        file = shown(artifacts.to_project(item.files[0]))
         refused.append({"id": item.id, "file": file, "reason": reason})
+    if unusable:
+        warn(f"left out {len(unusable)} label(s) that cannot be used, the first: {unusable[0]}")
     return accepted, refused
 
 

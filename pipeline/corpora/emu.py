@@ -13,7 +13,8 @@ and SSFF files alone; tracks may lie in a folder of their own, such as ``ema_ssf
 What differs between databases is told by ``corpus.emu``: ``sensors`` says which files are which
 sensor, ``axes`` which of their columns is forward, height and lateral and which of these counts the
 other way, ``phones`` and ``words`` which levels (or attributes of levels) are the labels. Levels
-without times get theirs from the segments that they are linked to.
+without times get theirs from the segments that they are linked to. A sensor whose axes are all
+exactly 0 is missing there: so a sweep is filled up to the length of its sound.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,15 +83,25 @@ def sensors(emu: Emu) -> Mapping[str, str]:
     return emu.sensors
 
 
-def extensions(folder: Path) -> set[str]:
-    """Return the extensions of the SSFF files below a folder."""
-    found: dict[str, bool] = {}
+def extensions(folder: Path) -> dict[str, Path]:
+    """Return the extensions of the SSFF files below a folder, each with one such file."""
+    found: dict[str, tuple[Path, bool]] = {}
     for path in below(folder):
         ending = path.suffix.removeprefix(".")
         if ending not in found:
             with path.open("rb") as file:
-                found[ending] = file.read(len(ssff.MAGIC)) == ssff.MAGIC
-    return {ending for ending, tracks in found.items() if tracks}
+                found[ending] = path, file.read(len(ssff.MAGIC)) == ssff.MAGIC
+    return {ending: path for ending, (path, tracks) in found.items() if tracks}
+
+
+def tracked(folder: Path, axes: Mapping[str, str]) -> Iterator[str]:
+    """Yield the extensions of those SSFF files that have a column for every axis."""
+    for ending, path in extensions(folder).items():
+        with suppress(InputError):
+            names = ssff.read(path).channels
+            for axis in axes.values():
+                column(path, names, "", axis.removeprefix("-"))
+            yield ending
 
 
 def part(pattern: str | None, name: str, key: str) -> str:
@@ -151,7 +163,8 @@ def read_tracks(files: tuple[Path, ...], emu: Emu) -> Tracks:
         if not np.allclose(tracks.time[:frames], times[0][:frames], rtol=0, atol=1e-4):
             raise InputError(f"{path}: other time stamps than {next(iter(known)).name}")
     table = np.column_stack([values[:frames] for values in columns])
-    return checked.tracks(files[-1], times[0][:frames], table, channels)
+    points = checked.connected(table.reshape(frames, -1, len(emu.axes)))
+    return checked.tracks(files[-1], times[0][:frames], points.reshape(frames, -1), channels)
 
 
 def column(path: Path, channels: tuple[str, ...], prefix: str, axis: str) -> str:

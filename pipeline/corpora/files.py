@@ -22,6 +22,7 @@ KINDS = re.compile(
 )
 
 
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # control signs, bytes that are no text, line breaks
 HTK_UNITS = 1e7  # per second
 BEYOND_S = 0.5  # by which labels may outlast the sound
 
@@ -127,6 +128,14 @@ def identifier(*words: str, separator: str = "_") -> str:
 def composed(word: str) -> str:
     """Return a name with its accents composed: some systems store them as signs of their own."""
     return unicodedata.normalize("NFC", word)
+
+
+def shown(path: Path) -> str:
+    """Return a path on one line: what would break it, or is no text, as Python writes it."""
+    return "".join(
+        f"\\x{ord(sign) & 0xFF:02x}" if unicodedata.category(sign) in UNPRINTABLE else sign
+        for sign in str(path)
+    )
 
 
 def safe(sign: str) -> str:

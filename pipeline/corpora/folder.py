@@ -100,4 +100,7 @@ def read_metadata(path: Path) -> dict[str, dict[str, str]]:
         raise InputError(f"{path}: not a CSV file ({error})") from None
     if rows and "id" not in rows[0]:
         raise InputError(f"{path}: line 1: no column 'id'")
-    return {row["id"]: {key: row[key] for key in KNOWN if row.get(key)} for row in rows}
+    return {
+        identifier(row["id"] or ""): {key: row[key] for key in KNOWN if row.get(key)}
+        for row in rows
+    }

@@ -44,6 +44,8 @@ NAMES = {
     "TR": "tongue root",
     "UL": "upper lip",
     "LL": "lower lip",
+    "LC": "left corner of the mouth",
+    "RC": "right corner of the mouth",
     "LI": "lower incisor",
     "JAW": "jaw",
     "VL": "velum",
