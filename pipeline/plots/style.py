@@ -155,6 +155,7 @@ def font_families(text: str) -> list[str]:
 def font_with(wanted: frozenset[str]) -> str | None:
     """Return the family of the installed font that has most of some letters; None without any."""
     upright = {font.name for font in fontManager.ttflist if font.style == "normal"}
+    upright -= {name for name in upright if name.startswith("Last Resort")}  # boxes for letters
     plain = sorted(upright, key=lambda name: ("Sans" not in name and "Gothic" not in name, name))
     best, most = None, 0
     for name in plain:
@@ -168,7 +169,7 @@ def font_with(wanted: frozenset[str]) -> str | None:
 @cache
 def font_file(family: str) -> str:
     """Return the file of a font."""
-    return findfont(FontProperties(family=family))
+    return findfont(FontProperties(family=[family]))  # a mere name would be parsed as a pattern
 
 
 @cache

@@ -6,6 +6,7 @@ import csv
 import glob
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -59,17 +60,24 @@ def find(
     passed = Counter[str]() if passed_over is None else passed_over
     for argument in arguments:
         path = Path(argument)
-        if path.is_dir():
+        if is_there(path) and path.is_dir():
             here = in_folder(path, passed)
             told = f"; {what_was_passed_over(passed)}" if passed else ""
             found += some(here, f"{path}: no sound in this folder ({suffixes()}){told}")
-        elif path.exists() or not glob.has_magic(argument):
+        elif is_there(path) or not glob.has_magic(argument):
             found.append(Recording(path, path.stem))
         else:
             found += some(list(in_pattern(argument)), f"{argument}: matches no file")
     if manifest is not None:
         found += some(list(in_manifest(manifest)), f"{manifest}: names no sound")
     return list({recording.audio: recording for recording in found}.values())
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether a file or folder exists; a name that is too long is that of none."""
+    with suppress(OSError):
+        return path.exists()
+    return False
 
 
 def some(found: list[Recording], otherwise: str) -> list[Recording]:
@@ -155,7 +163,7 @@ def in_manifest(manifest: Path) -> Iterator[Recording]:
         first = name.split("|")[0]  # the pipeline's own manifest names the tracks after the sound
         if first and not first.startswith("#"):
             beside = manifest.parent / first
-            audio = beside if beside.exists() else Path(first)
+            audio = beside if is_there(beside) else Path(first)
             yield Recording(audio, safe_name(first))
 
 
