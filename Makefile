@@ -1,8 +1,9 @@
 # make repro   the whole pipeline: corpus, features, training, evaluation, pictures
-# make test    style, types and the test suite
+# make test    style, types, the layers of the code and the test suite
+# make check   the same with the fast tests alone, in under a minute, for daily work
 # make bench   speed against other implementations
-# make compare  every network of the table in docs/results.md; hours, and goes on when interrupted
-# make real    how well the trained model hears people it never heard, in ../shared/data
+# make compare  every network of the table in docs/results.md; takes hours, resumes when interrupted
+# make real    accuracy of the trained model on real speakers, in ../shared/data
 # make tutorials   the other tasks of the tutorials: digits, text, one step of an LSTM
 # make lock    pin the newest versions that pyproject.toml allows
 
@@ -11,17 +12,24 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: repro test bench compare real tutorials lock debian
+.PHONY: repro test check bench compare real tutorials lock debian
 
 repro: .venv/run
 	@dvc repro
 	@python -m pipeline.compare
 
-test: .venv/dev debian
+test: .venv/dev debian style
+	python -m pytest --numprocesses 2 --dist worksteal
+
+check: .venv/dev style
+	python -m pytest --numprocesses 2 --dist worksteal -m "not slow"
+
+.PHONY: style
+style: .venv/dev
 	ruff check .
 	ruff format --check .
+	lint-imports
 	mypy
-	python -m pytest --numprocesses 2 --dist worksteal
 
 bench: .venv/dev
 	python -m benchmarks.recurrent

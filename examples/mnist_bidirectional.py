@@ -1,6 +1,6 @@
 """Digits read row by row from both ends: two LSTM layers of 100 units in each direction.
 
-The second layer hears both directions of the first; the last outputs of its own two, one from the
+The second layer takes both directions of the first; the last outputs of its own two, one from the
 last row and one from the first, are joined. Trained like the stacked layers: Adam, batches of 100,
 up to 50 epochs, the best of a validation every 10 steps, 2,000 steps without a better at most.
 The tutorial reached 98.83 % of the test images.

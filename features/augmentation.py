@@ -3,7 +3,7 @@
 What differs between speakers, microphones and rooms is drawn at random, so that a network cannot
 rely on it. Every function takes arrays and a generator, draws evenly from the ranges that it is
 given (low and high, equal for a fixed value), and returns a new array; nothing moves in time unless
-the articulation moves with it. Another speaker is heard in the features alone: `change_voice`.
+the articulation moves with it. Another speaker's voice is made in the features: `change_voice`.
 """
 
 from __future__ import annotations

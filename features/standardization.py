@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-CONSTANT = 1e-6  # deviations below this share of the mean are rounding of float32, not movement
+# deviations that are rounding of float32 and no movement: below this share of the mean, or below
+# this much in mm, or in MFCCs
+CONSTANT, LEAST = 1e-6, 1e-5
 
 
 class Standardizer:
@@ -55,7 +57,8 @@ class Standardizer:
             self.mean_ = self.mean_ + apart * (len(x) / n)
             self.n_samples_seen_ = n
         deviation = np.sqrt(self._squares / self.n_samples_seen_)
-        self.scale_ = np.where(deviation > CONSTANT * np.abs(self.mean_), deviation, 1.0)
+        moving = deviation > np.maximum(CONSTANT * np.abs(self.mean_), LEAST)
+        self.scale_ = np.where(moving, deviation, 1.0)
         return self
 
     def transform(self, x: NDArray[Any]) -> NDArray[Any]:

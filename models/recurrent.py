@@ -59,7 +59,7 @@ class RecurrentStack(keras.layers.Layer):
         A loop over any number of frames, or a graph of exactly as many steps.
     delay : int
         Output for frame t what the layers know after frame t + delay (or at the end of the sequence
-        if that is sooner): a one-directional model hears that much of the future.
+        if that is sooner): a unidirectional model sees that much of the future.
     stateful : bool
         Start where the call before ended.
     return_state : bool
@@ -96,7 +96,9 @@ class RecurrentStack(keras.layers.Layer):
         if loop not in ("dynamic", "static"):
             raise ValueError(f"loop must be 'dynamic' or 'static', not {loop!r}")
         if bidirectional and delay:
-            raise ValueError(f"delay={delay} is for one direction; both hear the future anyway")
+            raise ValueError(
+                f"delay={delay} is for one direction; a bidirectional layer sees the future anyway"
+            )
         if bidirectional and stateful:
             raise ValueError("a stateful stack runs in one direction: set bidirectional=False")
         self.cell = cell

@@ -2,7 +2,7 @@
 
 Every utterance is read once and checked. What can be used is a row of data/corpus/manifest.csv,
 what cannot a row of data/corpus/refused.csv with the reason. With `corpus.reader: vocaltractlab`
-the utterances are synthesised into data/corpus first; an interrupted run goes on where it was.
+the utterances are synthesised into data/corpus first; an interrupted run resumes where it was.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from features import speech
 from pipeline import corpora
-from pipeline.corpora import Item, manifest, vocaltractlab
+from pipeline.corpora import Item, manifest, palates, vocaltractlab
 from pipeline.ground import artifacts, params
 from pipeline.ground.console import InputError, UsageError, progress, run, say, stage_parser, warn
 from pipeline.ground.storage import discard
@@ -61,8 +62,10 @@ def check(utterance: Utterance) -> None:
     seconds = len(utterance.audio) / utterance.sample_rate
     if seconds < MINIMUM_S:
         raise InputError(f"sound of {seconds:.3f} s is shorter than {MINIMUM_S} s")
-    if not np.any(utterance.audio):
-        raise InputError("the sound is silent: every sample is zero")
+    try:
+        speech.check(utterance.audio, utterance.sample_rate)
+    except ValueError as error:
+        raise InputError(str(error)) from None
     if time[0] > seconds:
         raise InputError(f"tracks start at {time[0]:.3f} s, after the sound's {seconds:.3f} s")
 
@@ -142,12 +145,17 @@ def main() -> None:
     rows, refused = scan(corpus, folder)
     if not rows:
         raise InputError(f"{folder}: no utterance that the reader {corpus.reader} can use")
+    speakers = {row["speaker"] for row in rows}
+    if strangers := palates.traced(corpus).keys() - speakers:
+        raise UsageError(
+            f"corpus.palates: no speaker {', '.join(sorted(strangers))} among"
+            f" {', '.join(sorted(speakers))}"
+        )
     manifest.write(artifacts.REFUSED, refused, ["id", "file", "reason"])
     manifest.write(artifacts.MANIFEST, rows, list(rows[0]))
     minutes = sum(float(row["duration_s"]) for row in rows) / 60
-    speakers = len({row["speaker"] for row in rows})
     say(
-        f"corpus: {len(rows)} utterances, {minutes:.1f} min, {speakers} speaker(s)"
+        f"corpus: {len(rows)} utterances, {minutes:.1f} min, {len(speakers)} speaker(s)"
         f" by {corpus.reader}; {len(refused)} refused -> {artifacts.MANIFEST}"
     )
 

@@ -7,7 +7,7 @@ they stand on in reports/protocol.json, and a CSV per question in reports/tables
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -141,7 +141,12 @@ def figures(scored: Scored, predictions: Predictions) -> dict[str, Any]:
     }
 
 
-def protocol(store: Store, settings: params.Params, predictions: Predictions) -> dict[str, Any]:
+def protocol(
+    store: Store,
+    settings: params.Params,
+    predictions: Predictions,
+    known: Mapping[str, palates.Palate],
+) -> dict[str, Any]:
     """Return what a reader has to know to compare the figures with others'."""
     model = about_model()
     splits: dict[str, list[str]] = {split: [] for split in protocols.SPLITS}
@@ -170,7 +175,7 @@ def protocol(store: Store, settings: params.Params, predictions: Predictions) ->
         "intervals": "95 %, percentile bootstrap, 2000 draws of the test utterances",
         "undefined": "a measured track that does not move has no correlation and is left out;"
         " a prediction that does not move has correlation 0",
-        "palate": "upper envelope of all tongue positions of the speaker, not a traced palate",
+        "palate": palates.sources(known),
         "utterances": {split: len(ids) for split, ids in splits.items()},
         "test_frames": sum(entry.frames for entry in predictions.entries),
         "files": splits,
@@ -186,7 +191,7 @@ def main() -> None:
     write_predictions(store, settings.evaluate)
     predictions = Predictions(Store(artifacts.PREDICTIONS, "evaluate"))
     scored = Scored.of(predictions)
-    known = palates.estimate(Store(artifacts.FRAMES, "extract"))
+    known = palates.known(Store(artifacts.FRAMES, "extract"))
     by_phone, by_class = tables.phones(predictions)
     rows = {
         "summary": tables.summary(scored),
@@ -206,7 +211,7 @@ def main() -> None:
     for name, table in rows.items():
         write_text(artifacts.TABLES / f"{name}.csv", tables.to_csv(table))
     found = figures(scored, predictions)
-    write_json(artifacts.PROTOCOL, protocol(store, settings, predictions))
+    write_json(artifacts.PROTOCOL, protocol(store, settings, predictions, known))
     write_json(artifacts.METRICS, tables.rounded(found))
     test, floors = found["test"], found["floors"]
     say(

@@ -101,7 +101,7 @@ def write_litert(network: Network, graph: bytes, folder: Path) -> Path:
     Raises
     ------
     UsageError
-        Where the network hears the sound backwards as well.
+        Where the network is bidirectional.
     """
     import tensorflow as tf
 

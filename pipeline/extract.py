@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features import articulation, deltas, frames, mfcc
+from features import articulation, deltas, frames, mfcc, speech
 from pipeline import corpora
-from pipeline.corpora import Item, layouts, manifest
+from pipeline.corpora import Item, layouts, manifest, palates
 from pipeline.ground import artifacts, params, workers
 from pipeline.ground.console import InputError, progress, run, say, stage_parser, warn
 from pipeline.ground.storage import StoreWriter, checksum
@@ -61,6 +62,7 @@ def on_one_grid(
     else:
         try:
             inputs = mfcc.mfcc(utterance.audio, utterance.sample_rate)
+            speech.check(utterance.audio, utterance.sample_rate)
             for gap in articulation.gaps(time, values, extract.max_gap_s):
                 raise InputError(
                     f"channel {layout.channels[gap.column]} has no samples from {gap.start:.3f}"
@@ -117,6 +119,23 @@ def resolved(item: Item) -> tuple[Path, ...]:
     return tuple(artifacts.from_project(path).resolve() for path in item.files)
 
 
+def unit_of_corpus() -> str:
+    """Return what the tracks are measured in: mm, or z where a corpus gives z-scores alone."""
+    units = sorted({row["unit"] for _, row in manifest.read()})
+    if len(units) > 1:
+        raise InputError(f"{artifacts.MANIFEST}: tracks in {' and '.join(units)}")
+    return units[0]
+
+
+def with_recording_resolved(settings: params.Params) -> params.Params:
+    """Return the parameters with the one path that a reader needs absolute."""
+    change, head = msgspec.structs.replace, settings.corpus.head_correction
+    if head.recording is None:
+        return settings
+    head = change(head, recording=str(artifacts.from_project(head.recording).resolve()))
+    return change(settings, corpus=change(settings.corpus, head_correction=head))
+
+
 def extract_all(
     settings: params.Params, jobs: int, cluster: str | None
 ) -> Iterator[tuple[Item, Any]]:
@@ -124,8 +143,9 @@ def extract_all(
     default = corpora.default_layout(settings.corpus)
     layout = layouts.resolve(settings.extract.layout, settings.layouts, default)
     rows = list(manifest.read())
+    there = with_recording_resolved(settings)
     calls = [
-        (replace(item, files=resolved(item)), row["sha256"], layout, settings) for item, row in rows
+        (replace(item, files=resolved(item)), row["sha256"], layout, there) for item, row in rows
     ]
     results = workers.spread(extract_one, calls, jobs, cluster)
     for (item, _), result in zip(
@@ -147,7 +167,11 @@ def main() -> None:
         "channels": names,
         "layout": settings.extract.layout,
         "deltas": layout.deltas,
-        "unit": "mm",
+        "unit": unit_of_corpus(),
+        "palates": {
+            speaker: np.round(palate, 3).tolist()
+            for speaker, palate in palates.traced(settings.corpus).items()
+        },
         "hop_s": frames.HOP_S,
         "sample_rate": mfcc.SAMPLE_RATE,
     }
@@ -169,7 +193,7 @@ def main() -> None:
             raise InputError(f"{artifacts.MANIFEST}: none of its {refused} utterances can be used")
     say(
         f"extract: {len(writer.rows)} utterances, {total} frames, 39 MFCCs ->"
-        f" {len(names)} tracks; {refused} refused -> {artifacts.FRAMES}"
+        f" {len(names)} tracks in {about['unit']}; {refused} refused -> {artifacts.FRAMES}"
     )
 
 

@@ -2,7 +2,7 @@
 
 Keeps the epoch that is best on the validation set, and writes trained/: the model, what a
 prediction needs to know of it, the learning curves, and in last/ the model of the last epoch. A run
-that was interrupted goes on from its last epoch, unless `train.fresh` is true.
+that was interrupted resumes from its last epoch, unless `train.fresh` is true.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Fitted = tuple[TrainingRun, Trained]
 def choose_finish(
     model: Regressor | Ensemble, task: TrainingRun, wanted: params.Train
 ) -> tuple[Smoothing, VarianceScaling]:
-    """Return what is done to predictions, by what it earns on the validation set."""
+    """Return smoothing and variance scaling, chosen by the error on the validation set."""
     split, statistics = task.validation, artifacts.statistics()
     rows = {entry.id: row for row, entry in enumerate(split.store.entries)}
     own_deltas = split.store.about["deltas"]

@@ -1,7 +1,7 @@
 """The table of docs/results.md: every network beside the default, trained and tested alike.
 
 ``python -m studies.compare`` (`make compare`) trains whatever row has not been trained with the
-parameters of today, cheapest first, and goes on where it was interrupted; each figure is kept in
+parameters of today, cheapest first, and resumes where it was interrupted; each figure is kept in
 ``studies/results/compare.json`` as soon as it is known. It then prints and writes the table
 (``compare.md``) and draws it (``docs/pictures/compare``). It needs what ``dvc repro standardize``
 leaves. Training times are those of the first seed, which has the machine to itself: others may be

@@ -6,7 +6,7 @@ the seed and its number alone, so that a longer corpus begins with the shorter o
 utterances are the same sounds at every size, and never trained on. Sizes count training utterances;
 150 is the embedded corpus itself. Larger ones, such as ``--utterances 350 750``, are synthesised
 first, about a second of two cores each. Figures are kept in ``studies/results/corpus_size.json``
-as soon as they are known; an interrupted command goes on. The trained folders stay in
+as soon as they are known; an interrupted command resumes. The trained folders stay in
 ``data/corpus-size``, for ``python -m studies.real_speech 750=data/corpus-size/trained-750``.
 """
 

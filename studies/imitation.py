@@ -1,8 +1,8 @@
 """What the synthesised speaker himself would do: the phones of a recording, said at its times.
 
-A network that was trained on one speaker and hears another can at best tell how its own would have
-articulated what it hears. How far that lies from what the other one did is a matter of two people,
-not of a network, and tells what a network of that training can be expected to reach.
+A network that was trained on one speaker and is given another can at best tell how its own would
+have articulated the same sound. How far that lies from what the other one did is a matter of two
+people, not of a network, and tells what a network of that training can be expected to reach.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ walks through the shortest one.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,12 +18,14 @@ from pipeline.ground.utterance import Tracks, Utterance
 
 READERS = {
     "carstens": "pipeline.corpora.carstens",
+    "emu": "pipeline.corpora.emu",
     "folder": "pipeline.corpora.folder",
     "hprc": "pipeline.corpora.hprc",
     "mngu0": "pipeline.corpora.mngu0",
     "mocha": "pipeline.corpora.mocha",
     "mspka": "pipeline.corpora.mspka",
     "ndi-wave": "pipeline.corpora.ndi_wave",
+    "stem-e2va": "pipeline.corpora.stem_e2va",
     "torgo": "pipeline.corpora.torgo",
     "tutorial": "pipeline.corpora.tutorial",
     "usc-timit": "pipeline.corpora.usc_timit",
@@ -63,9 +65,9 @@ class Item:
 class Reader(Protocol):
     """What a module of this package offers."""
 
-    LAYOUT: Layout | None
-    """The channels that become targets unless ``extract.layout`` says otherwise; None for raw
-    sweeps, where they follow from ``corpus.channel_map``."""
+    LAYOUT: Layout | Callable[[Corpus], Layout]
+    """The channels that become targets unless ``extract.layout`` says otherwise; a function of the
+    parameters where these name the sensors."""
 
     def find(self, folder: Path, params: Corpus) -> Iterable[Item]:
         """List the utterances below a folder, in a fixed order, without reading them."""
@@ -82,18 +84,12 @@ def reader(name: str) -> Reader:
 
 
 def default_layout(corpus: Corpus) -> Layout:
-    """Return the layout of a corpus: its reader's or, of raw sweeps, x and y of every sensor named.
+    """Return the layout of a corpus: its reader's or, where the parameters name sensors, theirs.
 
     Raises
     ------
     UsageError
-        Where raw sweeps have no ``corpus.channel_map``.
+        Where they name none.
     """
     layout = reader(corpus.reader).LAYOUT
-    if layout is not None:
-        return layout
-    named = [corpus.channel_map[number] for number in sorted(corpus.channel_map)]
-    sensors = [name for name in named if name not in corpus.head_correction.reference]
-    if not sensors:
-        raise UsageError("corpus.channel_map: name the sensors, such as {5: TB, 6: TM, 7: TT}")
-    return Layout(tuple(f"{name}_{axis}" for name in sensors for axis in "xy"), 0)
+    return layout if isinstance(layout, Layout) else layout(corpus)

@@ -4,7 +4,7 @@ Layout on disk::
 
     FOLDER/NAME.wav          the sound: WAV, or NAME.flac or NAME.ogg
     FOLDER/NAME.csv          the tracks: `time_s` and a column per channel, mm, any rate
-    FOLDER/NAME.TextGrid     optional: tiers `phones` and `words`
+    FOLDER/NAME.TextGrid     optional: tiers `phones` and `words`, or called alike: phone, MAU, ORT
     FOLDER/SPEAKER/NAME...   optional subfolders, one per speaker: the id is then SPEAKER-NAME
     FOLDER/metadata.csv      optional: `id` and any of `speaker,session,style,sentence`
 """
@@ -12,16 +12,16 @@ Layout on disk::
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.corpora import Item
+from pipeline.corpora.files import below, identifier, present, usable
 from pipeline.corpora.layouts import BUILT_IN
 from pipeline.formats import audio, textgrid, track_csv
 from pipeline.ground.console import InputError
 from pipeline.ground.params import Corpus
-from pipeline.ground.utterance import Utterance
+from pipeline.ground.utterance import PHONES, WORDS, Label, Utterance
 
 LAYOUT = BUILT_IN["fleshpoints"]
 SOUNDS = (".wav", ".flac", ".ogg")
@@ -31,16 +31,15 @@ KNOWN = ("speaker", "session", "style", "sentence")
 def find(folder: Path, params: Corpus) -> Iterator[Item]:
     """List the sounds of the folder and of its subfolders, in the order of their names."""
     metadata = read_metadata(folder / "metadata.csv")
-    for sound in sorted([*folder.glob("*"), *folder.glob("*/*")]):
+    grids = {path.with_suffix(""): path for path in below(folder, ".textgrid")}
+    for sound in below(folder, *SOUNDS):
         place = sound.relative_to(folder)
-        hidden = any(part.startswith(".") for part in place.parts)
-        if hidden or sound.suffix.lower() not in SOUNDS:
+        if len(place.parts) > 2:
             continue
-        name = re.sub(r"[^\w.-]", "_", "-".join(place.with_suffix("").parts))
+        name = identifier(*place.with_suffix("").parts, separator="-")
         subfolder = place.parts[0] if len(place.parts) > 1 else ""
         about = dict.fromkeys(KNOWN, "") | {"speaker": subfolder} | metadata.get(name, {})
-        tracks, labels = sound.with_suffix(".csv"), sound.with_suffix(".TextGrid")
-        files = (sound, tracks, labels) if labels.exists() else (sound, tracks)
+        files = present(sound, sound.with_suffix(".csv"), grids.get(sound.with_suffix("")))
         yield Item(
             name,
             files,
@@ -54,7 +53,8 @@ def find(folder: Path, params: Corpus) -> Iterator[Item]:
 def read(item: Item, params: Corpus) -> Utterance:
     """Read one utterance."""
     sound, sample_rate = audio.read(item.files[0])
-    tiers = textgrid.read(item.files[2]) if len(item.files) > 2 else {}
+    notes: list[str] = []
+    tiers = read_tiers(item.files[2], len(sound) / sample_rate, notes) if item.files[2:] else {}
     return Utterance(
         id=item.id,
         tracks=track_csv.read(item.files[1]),
@@ -66,7 +66,27 @@ def read(item: Item, params: Corpus) -> Utterance:
         sentence=item.sentence,
         phones=tiers.get("phones", ()),
         words=tiers.get("words", ()),
+        notes=tuple(notes),
     )
+
+
+def read_tiers(path: Path, seconds: float, notes: list[str]) -> dict[str, tuple[Label, ...]]:
+    """Read phones and words from the tiers that are called so; ``notes`` is told of the rest."""
+    try:
+        tiers = textgrid.read(path, notes)
+    except InputError as error:
+        notes.append(str(error))
+        return {}
+    # forced aligners put the speaker in front: "anna - phones"
+    tiers = {name.rpartition(" - ")[2].strip().lower(): tiers[name] for name in reversed(tiers)}
+    found = {
+        key: tiers[next(name for name in usual if name in tiers)]
+        for key, usual in (("phones", PHONES), ("words", WORDS))
+        if not tiers.keys().isdisjoint(usual)
+    }
+    if not found:
+        notes.append(f"{path}: no tier of phones or words among {', '.join(tiers) or 'none'}")
+    return {key: usable(path, labels, seconds, notes) for key, labels in found.items()}
 
 
 def read_metadata(path: Path) -> dict[str, dict[str, str]]:

@@ -29,7 +29,7 @@ from pipeline.plots.cloud import cloud
 from pipeline.plots.midsagittal import fleshpoints
 from pipeline.plots.timeline import timeline
 
-RAW = {"carstens": (carstens, ".pos"), "ndi-wave": (ndi_wave, ".tsv")}
+RAW = {"carstens": (carstens, (".pos", ".txt")), "ndi-wave": (ndi_wave, (".tsv",))}
 MOST_POINTS, LEAST_POINTS = 2000, 10  # of a sensor's cloud, from the first and the last utterance
 MOUTH = 15, 250  # mm; the extent of sensors on anyone's articulators
 STILL = 0.01  # mm; a sensor that moves less than this is broken or not there
@@ -180,10 +180,10 @@ def with_names(corpus: Corpus, folder: Path) -> Corpus:
     """Name the connected sensors of raw sweeps by their numbers where ``channel_map`` is empty."""
     if corpus.reader not in RAW or corpus.channel_map:
         return corpus
-    module, ending = RAW[corpus.reader]
-    for path in files.below(folder, ending):
+    module, endings = RAW[corpus.reader]
+    for path in files.below(folder, *endings):
         try:
-            sweep = module.read_sweep(path)
+            sweep = module.read_sweep(path, corpus.text_rate_hz)
         except InputError:
             continue  # the survey will say what is wrong with it
         connected = np.isfinite(sweep.points).any(axis=(0, 2))

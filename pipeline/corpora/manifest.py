@@ -33,6 +33,7 @@ def row(item: Item, utterance: Utterance) -> dict[str, Any]:
         "frames": len(tracks.time),
         "frame_rate_hz": f"{tracks.rate:.3f}",
         "channels": len(tracks.channels),
+        "unit": tracks.unit,
         "span_start_s": "" if item.span is None else item.span[0],
         "span_end_s": "" if item.span is None else item.span[1],
         "sha256": checksum(*item.files),

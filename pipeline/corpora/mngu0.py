@@ -2,6 +2,7 @@
 
 Richmond, Hoole and King 2011 (free for research, by request to CSTR, Edinburgh). Both packages of
 the positions are read: ``ema_basic``, and ``ema_norm`` if there is no basic one below the folder.
+Where there is neither, the z-scores are as which the corpus goes round in Python: NO millimetres.
 
 Layout on disk: the packages side by side, in folders of any name::
 
@@ -10,21 +11,26 @@ Layout on disk: the packages side by side, in folders of any name::
     mngu0_s1_ema_norm_1.0.1/norm_parms/          ema_means.txt, ema_stds.txt
     mngu0_s1_wav_16kHz_1.1.0/mngu0_s1_0001.wav
     mngu0_s1_lab_1.1.1/mngu0_s1_0001.lab         ESPS phone labels, end times
+    mngu0_s1_0001.npy                            float [T, 12]: z-scores over the corpus
 
 The corpus counts x (``_py``) toward the back of the head; it is turned round here. Height is
 ``_pz``. ``ema_norm`` lost its leading silence while the sound kept it: its first frame stands at
-the end of the leading silence in the labels, a different time in every utterance.
+the end of the leading silence in the labels, a different time in every utterance. The arrays start
+with the sound and may end before it; their x is turned round, too.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.corpora import Item
-from pipeline.corpora.files import Companions, below, by_ending, present
+from pipeline.corpora.files import Companions, below, by_ending, present, usable
 from pipeline.corpora.layouts import midsagittal
 from pipeline.formats import audio, checked, est_track, lab
 from pipeline.ground.console import InputError
@@ -43,13 +49,13 @@ PARAMETERS = "norm_parms"
 
 def find(folder: Path, params: Corpus) -> Iterator[Item]:
     """List the sentences, of the basic package where there is one."""
-    sounds, labels = Companions(folder, ".wav"), Companions(folder, ".lab")
-    paths = below(folder, ".ema")
+    sounds, labels = (Companions(folder, ending, unique=True) for ending in (".wav", ".lab"))
+    paths = below(folder, ".ema") or below(folder, ".npy")
     basic = [path for path in paths if not (path.parent / PARAMETERS).is_dir()]
     for path in basic or paths:
         scales = [path.parent / PARAMETERS / f"ema_{name}.txt" for name in ("means", "stds")]
         files = present(sounds.expected(path, ".wav"), path, labels.of(path))
-        files += () if basic else tuple(scales)
+        files += tuple(scales) if path.suffix == ".ema" and not basic else ()
         yield Item(path.stem, files, speaker=SPEAKER, sentence=path.stem)
 
 
@@ -57,13 +63,19 @@ def read(item: Item, params: Corpus) -> Utterance:
     """Read one sentence."""
     files = by_ending(item.files)
     sound, sample_rate = audio.read(item.files[0])
-    phones = lab.read(files[".lab"]) if ".lab" in files else ()
+    notes: list[str] = []
+    labels = lab.read(files[".lab"], notes=notes) if ".lab" in files else ()
+    phones = usable(files[".lab"], labels, len(sound) / sample_rate, notes) if labels else ()
     scales = [path for path in item.files if path.suffix == ".txt"]
-    if scales:
+    if ".npy" in files:
+        tracks = z_tracks(files[".npy"])
+    elif scales:
         tracks = normalized_tracks(files[".ema"], scales, phones)
     else:
         tracks = basic_tracks(files[".ema"])
-    return item.utterance(tracks, audio=sound, sample_rate=sample_rate, phones=phones)
+    return item.utterance(
+        tracks, audio=sound, sample_rate=sample_rate, phones=phones, notes=tuple(notes)
+    )
 
 
 def basic_tracks(path: Path) -> Tracks:
@@ -99,3 +111,25 @@ def normalized_tracks(path: Path, scales: list[Path], phones: tuple[Label, ...])
     forward = np.where([name.endswith("_x") for name in channels], -MM, MM)
     values = (values * 4 * deviation + mean) * forward
     return checked.tracks(path, start + np.arange(len(values)) / RATE, values, channels)
+
+
+def z_tracks(path: Path) -> Tracks:
+    """Read an array of z-scores, x forward."""
+    channels = midsagittal(*SENSORS.values())
+    data = checked.contents(path)
+    stream = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(stream)
+        header = np.lib.format.read_array_header_1_0 if version[0] == 1 else None
+        shape, by_column, dtype = (header or np.lib.format.read_array_header_2_0)(stream)
+    except (ValueError, EOFError) as error:
+        raise InputError(f"{path}: not an array ({' '.join(str(error).split())[:80]})") from None
+    if dtype.kind != "f" or shape[1:] != (len(channels),):
+        raise InputError(f"{path}: {dtype} {shape} is no table of {len(channels)} columns")
+    if prod(shape) * dtype.itemsize != len(data) - stream.tell():
+        raise InputError(f"{path}: offset {stream.tell()}: truncated: {shape} is said to follow")
+    values = np.frombuffer(data, dtype, offset=stream.tell())
+    values = values.reshape(shape, order="F" if by_column else "C").astype(np.float64)
+    forward = np.where([name.endswith("_x") for name in channels], -1, 1)
+    time = np.arange(len(values)) / RATE
+    return replace(checked.tracks(path, time, values * forward, channels), unit="z")

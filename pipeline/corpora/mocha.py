@@ -39,7 +39,7 @@ CHANNELS = (
 
 def find(folder: Path, params: Corpus) -> Iterator[Item]:
     """List the sentences; palate traces and other recordings have other names."""
-    sounds, labels = Companions(folder, ".wav"), Companions(folder, ".lab")
+    sounds, labels = (Companions(folder, ending, unique=True) for ending in (".wav", ".lab"))
     for path in below(folder, ".ema"):
         if match := re.fullmatch(r"([a-z]+\d)_(\d{3})", path.stem):
             files = present(sounds.expected(path, ".wav"), path, labels.of(path))

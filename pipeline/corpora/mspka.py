@@ -41,7 +41,7 @@ LIST = "list_sentences"
 
 def find(folder: Path, params: Corpus) -> Iterator[Item]:
     """List the sentences."""
-    sounds, labels = Companions(folder, ".wav"), Companions(folder, ".lab")
+    sounds, labels = (Companions(folder, ending, unique=True) for ending in (".wav", ".lab"))
     texts: dict[Path, dict[int, str]] = {}
     for path in below(folder, ".ema"):
         if match := NAME.fullmatch(path.stem):

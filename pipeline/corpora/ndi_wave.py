@@ -25,7 +25,7 @@ from pipeline.ground.console import InputError
 from pipeline.ground.params import Corpus
 from pipeline.ground.utterance import Utterance
 
-LAYOUT = None
+LAYOUT = sweeps.layout
 TIME = "AudioTime[s]"
 SENSOR = re.compile(r"Sensor (\d+) Id")
 AXES = ["X[mm]", "Y[mm]", "Z[mm]"]
@@ -34,7 +34,7 @@ FORWARD_LEFT_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])  # Z is to the ri
 
 def find(folder: Path, params: Corpus) -> Iterator[Item]:
     """List the sweeps; the first folder below the corpus is the speaker."""
-    return sweeps.find(folder, ".tsv", params)
+    return sweeps.find(folder, params, ".tsv")
 
 
 def read(item: Item, params: Corpus) -> Utterance:
@@ -42,8 +42,8 @@ def read(item: Item, params: Corpus) -> Utterance:
     return sweeps.read(item, read_sweep, params)
 
 
-def read_sweep(path: Path) -> sweeps.Sweep:
-    """Read the positions of all sensors."""
+def read_sweep(path: Path, text_rate_hz: float = 0) -> sweeps.Sweep:
+    """Read the positions of all sensors; the file has its own time stamps."""
     header, _, body = checked.text(path).partition("\n")
     names = [name.strip() for name in header.split("\t")]
     matches = ((column, SENSOR.fullmatch(name)) for column, name in enumerate(names))

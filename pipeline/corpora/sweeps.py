@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from features import head_correction
 from pipeline.corpora import Item
-from pipeline.corpora.files import Companions, below, identifier, read_together
+from pipeline.corpora.files import Companions, below, home, identifier, read_together
+from pipeline.corpora.layouts import midsagittal
 from pipeline.formats import checked
 from pipeline.ground import artifacts
 from pipeline.ground.console import InputError, UsageError
-from pipeline.ground.params import Corpus
+from pipeline.ground.params import Corpus, Layout
 from pipeline.ground.utterance import Tracks, Utterance
 
 AXES = "xzy"  # forward, left, up in the names of this project
@@ -47,23 +48,26 @@ class Sweep:
     sensors: tuple[int, ...]
 
 
-ReadSweep = Callable[[Path], Sweep]
+ReadSweep = Callable[[Path, float], Sweep]  # the rate in Hz is for files that tell none
 
 
-def find(
-    folder: Path, ending: str, corpus: Corpus, *, leave_out: Sequence[str] = ()
-) -> Iterator[Item]:
+def layout(corpus: Corpus) -> Layout:
+    """Return x and y of every sensor named, but for those that hold the head still."""
+    reference = corpus.head_correction.reference
+    return Layout(midsagittal(*(n for n in sensor_names(corpus) if n not in reference)), 0)
+
+
+def find(folder: Path, corpus: Corpus, *endings: str) -> Iterator[Item]:
     """List the sweeps below a folder: positions and a sound of the same name.
 
     Parameters
     ----------
     folder : Path
-        The first folder below it is the speaker, those below that the session.
-    ending : str
-        Of the positions.
+        The first folder below it is the speaker, those below that the session, without those that
+        tell kinds of files apart.
     corpus : Corpus
-    leave_out : sequence of str
-        Folders that mean neither.
+    *endings : str
+        Of the positions.
 
     Raises
     ------
@@ -72,9 +76,11 @@ def find(
     """
     sensor_names(corpus)
     sounds = Companions(folder, ".wav")
-    for path in below(folder, ending):
-        parts = path.relative_to(folder).parent.parts
-        place = [part for part in parts if part not in leave_out]
+    traced = {Path(trace.file).resolve() for trace in corpus.palates.values()}
+    for path in below(folder, *endings):
+        if path.resolve() in traced:
+            continue
+        place = home(path.relative_to(folder))
         yield Item(
             identifier(*place, path.stem),
             (sounds.expected(path, ".wav"), path),
@@ -99,7 +105,7 @@ def tracks(path: Path, read_sweep: ReadSweep, corpus: Corpus) -> Tracks:
         Naming the parameter that does not fit, whatever the file.
     """
     names = sensor_names(corpus)
-    sweep = read_sweep(path)
+    sweep = read_sweep(path, corpus.text_rate_hz)
     points = pick(path, sweep, corpus)
     reference = corpus.head_correction.reference
     articulators = [name for name in names if name not in reference]
@@ -154,6 +160,7 @@ def template_of(
     return recorded_template(
         artifacts.from_project(corpus.head_correction.recording),
         read_sweep,
+        corpus.text_rate_hz,
         tuple(numbers[name] for name in head.reference),
         tuple(numbers[name] for name in head.bite_plane),
     )
@@ -167,10 +174,14 @@ def mean_place(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=8)
 def recorded_template(
-    path: Path, read_sweep: ReadSweep, reference: Sequence[int], plate: Sequence[int]
+    path: Path,
+    read_sweep: ReadSweep,
+    text_rate_hz: float,
+    reference: Sequence[int],
+    plate: Sequence[int],
 ) -> NDArray[np.float64]:
     """Return the mean place of the reference sensors in a recording, in the frame of its plate."""
-    sweep = read_sweep(path)
+    sweep = read_sweep(path, text_rate_hz)
     if missing := [number for number in (*reference, *plate) if number not in sweep.sensors]:
         raise InputError(f"{path}: no sensor {missing[0]}, which corpus.head_correction needs")
     still = sweep.points[:, [sweep.sensors.index(number) for number in reference]]

@@ -40,7 +40,7 @@ NAME = re.compile(r"usctimit_ema_([a-z]\d)_(\d{3}_\d{3})", re.IGNORECASE)
 
 def find(folder: Path, params: Corpus) -> Iterator[Item]:
     """List the sentences of every file."""
-    transcripts = Companions(folder, ".trans")
+    transcripts = Companions(folder, ".trans", unique=True)
     for path in below(folder, ".mat"):
         match = NAME.fullmatch(path.stem)
         if not match:

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.corpora import Item
-from pipeline.corpora.files import Companions, below, identifier, present, read_together
+from pipeline.corpora.files import Companions, below, home, identifier, present, read_together
 from pipeline.corpora.layouts import midsagittal
 from pipeline.formats import checked
 from pipeline.ground.console import InputError
@@ -42,10 +42,15 @@ def find(folder: Path, params: Corpus) -> Iterator[Item]:
     sounds, labels = Companions(folder, ".wav"), Companions(folder, ".lab")
     for path in below(folder, ".txy"):
         if match := NAME.fullmatch(path.stem):
-            speaker = (match[1] or path.parent.name).upper()
+            named = match[1] is not None  # every speaker has the same tasks
+            speaker = (match[1] or [folder.name, *home(path.relative_to(folder))][-1]).upper()
             yield Item(
                 identifier(speaker, match[2].lower() + (match[3] or "")),
-                present(sounds.expected(path, ".wav"), path, labels.of(path)),
+                present(
+                    sounds.expected(path, ".wav", unique=named),
+                    path,
+                    labels.of(path, unique=named),
+                ),
                 speaker=speaker,
                 sentence=match[2].lower(),
             )

@@ -21,6 +21,7 @@ from features import metrics
 from features import tract_variables as variables
 from features.frames import HOP_S
 from features.phones import CLASSES, phone_classes
+from pipeline.evaluation.palates import Palate
 from pipeline.evaluation.scores import (
     DELTAS,
     FIGURES,
@@ -40,6 +41,7 @@ from pipeline.trained.smoothing import Smoothing, candidates
 
 NAMES = {
     "predictor",
+    "source",
     "smoothing",
     "track",
     "sensor",
@@ -303,7 +305,7 @@ def error_cdf(predictions: Predictions) -> list[Row]:
     ]
 
 
-def tract_variables(predictions: Predictions, palates: Mapping[str, Array]) -> list[Row]:
+def tract_variables(predictions: Predictions, palates: Mapping[str, Palate]) -> list[Row]:
     """Return a row per tract variable: RMSE and r per utterance, averaged, with intervals.
 
     What the tongue does has no value for a speaker without a palate.
@@ -311,7 +313,7 @@ def tract_variables(predictions: Predictions, palates: Mapping[str, Array]) -> l
     channels = predictions.channels[predictions.positions]
     scores: dict[str, dict[str, list[Array]]] = defaultdict(lambda: defaultdict(list))
     for entry in predictions.entries:
-        palate = palates.get(entry.about["speaker"], UNKNOWN_PALATE)
+        palate = palates.get(entry.about["speaker"], Palate(UNKNOWN_PALATE)).outline
         measured, predicted, ridge = (
             variables.tract_variables(predictions.mm(entry, source), channels, palate)
             for source in ("measured", "predicted", "ridge")

@@ -1,15 +1,19 @@
-"""Sound files: RIFF WAVE, FLAC, OGG and NIST SPHERE in, mono float32 out.
+"""Sound files: RIFF WAVE, FLAC, OGG, MP3 and whatever else libsndfile opens in, mono float32 out.
 
-Anything that libsndfile opens can be read. It is lenient: a file cut short is read up to the cut
-without a word, and a header's size field is believed before memory is reserved. An utterance that
-lost its end is worse than none, so both are looked at here.
+libsndfile is lenient: a file cut short is read up to the cut without a word. An utterance that lost
+its end is worse than none, so that is looked at here. A header that is merely wrong is mended
+(`pipeline.formats.containers`). What a person should know of a sound that is read all the same is a
+`SoundWarning`.
 """
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shlex
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,19 +21,60 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from pipeline.formats import containers, mpeg
 from pipeline.ground.console import InputError
 from pipeline.ground.storage import atomic_path
 
+READ = (
+    ".wav .wave .bwf .rf64 .w64 .flac .ogg .oga .opus .mp3 .mp2 .aif .aiff .aifc .au .snd .caf"
+    " .sph .nist"
+)
+FOREIGN = (  # not read here; ffmpeg reads them
+    ".m4a .m4b .mp4 .m4v .mov .aac .webm .weba .mkv .mka .wma .wmv .asf .avi .amr .awb .3gp .3g2"
+    " .mpga .mpg .mpeg .ac3 .eac3 .dts .ape .wv .tta .spx .ra .rm .mts .ts .flv"
+)
+SUFFIXES, FOREIGN_SUFFIXES = frozenset(READ.split()), frozenset(FOREIGN.split())
+STARTS = {  # of sound files, each too odd for samples
+    "WAV": rb"(RIFF|RIFX|RF64|BW64)....WAVE",
+    "W64": rb"riff\x2e\x91\xcf\x11",
+    "AIFF": rb"FORM....AIF[FC]",
+    "FLAC": rb"fLaC",
+    "AU": rb"\.snd|dns\.",
+    "NIST SPHERE": rb"NIST_1A",
+    "MP3": rb"ID3",
+    "CAF": rb"caff",
+    "Ogg": rb"OggS",
+    "MPEG-4": rb"....ftyp",
+    "Matroska or WebM": rb"\x1a\x45\xdf\xa3",
+    "Windows Media": rb"\x30\x26\xb2\x75\x8e\x66",
+    "AMR": rb"#!AMR",
+    "WavPack": rb"wvpk",
+    "Monkey's Audio": rb"MAC ",
+}
+FOREIGN_KINDS = {"CAF", "Ogg", "MPEG-4", "Matroska or WebM", "Windows Media", "AMR", "AAC"} | {
+    "WavPack",
+    "Monkey's Audio",
+}
+ADTS = (b"\xff\xf1", b"\xff\xf9")  # what AAC without a container starts with
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000  # Hz; outside, the header is wrong or it is not speech
 BLOCK = 1 << 16  # frames read at once: memory follows what is there, not what the header claims
-UNKNOWN_SIZE = 0x7FFF_0000  # a writer to a pipe cannot know the size and puts 2**31 or 2**32 here
-SIZE_FIELD = re.compile(r"(data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)")
 FULL_SCALE = 32768  # of 16-bit samples, as libsndfile reads them
+ALIKE = 0.7  # correlation of two channels that hold the same voice
+HEARD = 1e-3  # a channel's deviation over the loudest one's: below, it changes no mean
+FAINT = 0.004  # of full scale, the largest sample: below, what bits there are are mostly noise
+
+
+class SoundWarning(UserWarning):
+    """What a person should know of a sound that was read; its text does not name the file."""
+
+
+class OppositeChannels(SoundWarning):
+    """Channels cancel each other, so that one of them was taken in place of their mean."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a sound file says of itself.
+    """What a sound file holds.
 
     Attributes
     ----------
@@ -37,7 +82,7 @@ class Header:
         Hz.
     channels : int
     samples : int
-        Per channel; of an MP3 or a damaged file, what its header believes.
+        Per channel; of a damaged file, what its header believes.
     """
 
     sample_rate: int
@@ -45,13 +90,53 @@ class Header:
     samples: int
 
 
-def read(path: Path) -> tuple[NDArray[np.float32], int]:
-    """Read a sound file; several channels are averaged.
+@dataclass(frozen=True)
+class Source:
+    """An open sound file.
+
+    Attributes
+    ----------
+    path : Path
+    files : tuple of SoundFile
+        Read one after the other.
+    note : str
+        What was wrong with the file's header; empty for nothing.
+    """
+
+    path: Path
+    files: tuple[soundfile.SoundFile, ...]
+    note: str
+
+    @property
+    def header(self) -> Header:
+        """What the file holds."""
+        first = self.files[0]
+        return Header(first.samplerate, first.channels, sum(file.frames for file in self.files))
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Give the sound from its start, float32 [n, channels]; refuse a lost end."""
+        for file in self.files:
+            if file.seekable():  # what has no way back is read once
+                file.seek(0)
+            samples = 0
+            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+                samples += len(block)
+                yield block
+            if samples < file.frames:
+                containers.refuse_truncated(
+                    self.path, f"{samples} of {file.frames} samples are there"
+                )
+
+
+def read(path: Path, channel: int | None = None) -> tuple[NDArray[np.float32], int]:
+    """Read a sound file.
 
     Parameters
     ----------
     path : Path
-        WAV, FLAC, OGG or NIST SPHERE; the content decides, not the name.
+        WAV, FLAC, OGG, MP3, AIFF, NIST SPHERE, ...; the content decides, not the name.
+    channel : int or None
+        Which one, counted from 1; None for the mean of all.
 
     Returns
     -------
@@ -63,56 +148,168 @@ def read(path: Path) -> tuple[NDArray[np.float32], int]:
     Raises
     ------
     InputError
-        Where the file is missing, empty, not a sound file, cut short, or holds NaN or infinity.
+        Where the file is missing, empty, not a sound file, cut short, has no such channel, or
+        holds NaN or infinity.
+
+    Warns
+    -----
+    SoundWarning
+        Of a wrong header, channels that are very unlike, and sound that is hardly there.
     """
-    with opened(path) as file:
-        return np.concatenate(list(read_blocks(path, file))), file.samplerate
+    with opened(path) as source:
+        return np.concatenate(list(read_blocks(source, channel))), source.header.sample_rate
 
 
 def header(path: Path) -> Header:
-    """Read what a sound file says of itself; raises as `read` does."""
-    with opened(path) as file:
-        return Header(file.samplerate, file.channels, file.frames)
+    """Read what a sound file holds; raises as `read` does."""
+    with opened(path) as source:
+        return source.header
 
 
-def blocks(path: Path) -> Iterator[NDArray[np.float32]]:
+def blocks(path: Path, channel: int | None = None) -> Iterator[NDArray[np.float32]]:
     """Give what `read` gives stretch by stretch, float32 [n], in memory of one stretch."""
-    with opened(path) as file:
-        yield from read_blocks(path, file)
+    with opened(path) as source:
+        yield from read_blocks(source, channel)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[soundfile.SoundFile]:
+def opened(path: Path) -> Iterator[Source]:
     """Open a sound file and look at its header; what libsndfile refuses becomes one line."""
-    if not path.is_file():
-        raise InputError(f"{path}: not found")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: empty file")
     try:
-        with soundfile.SoundFile(path) as file:
-            check_header(path, file)
-            yield file
+        if not path.is_file():
+            raise InputError(f"{path}: not found")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: empty file")
+        with ExitStack() as stack:
+            found = containers.mended(path)
+            spliced = [containers.Spliced(path, piece) for piece in found.pieces]
+            inputs: Sequence[Path | containers.Spliced] = spliced or [path]
+            files = tuple(stack.enter_context(soundfile.SoundFile(one)) for one in inputs)
+            for file in files:
+                check_header(path, file)
+            if len({(file.samplerate, file.channels) for file in files}) > 1:
+                raise InputError(
+                    f"{path}: {len(files)} streams of different sample rates or channels, one after"
+                    f" the other; {conversion(path)}"
+                )
+            yield Source(path, files, found.note)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except soundfile.LibsndfileError as error:
+        if kind := foreign(path):
+            raise InputError(
+                f"{path}: a kind of {kind} file that is not read here; {conversion(path)}"
+            ) from None
         reason = error.error_string.strip() or f"libsndfile error {error.code}"
         raise InputError(f"{path}: not a sound file, or a damaged one ({reason})") from None
 
 
-def read_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
-    """Give an open file stretch by stretch, its channels averaged; refuse a lost end and NaN."""
-    samples = 0
-    while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):  # blocks() would pad
-        audio = block.mean(axis=1, dtype=np.float32)
+def kind_of(start: bytes) -> str:
+    """Return the kind of a sound file by its first bytes; empty for samples or anything else."""
+    for kind, magic in STARTS.items():
+        if re.match(magic, start, re.DOTALL):
+            return kind
+    first = mpeg.frame(start[:4])
+    return "MP3" if first and mpeg.frame(start[first.bytes : first.bytes + 4]) else ""
+
+
+def foreign(path: Path) -> str:
+    """Return the kind of a file of which only others read every one; empty for any other."""
+    with path.open("rb") as file:
+        start = file.read(16)
+    kind = "AAC" if start.startswith(ADTS) else kind_of(start)
+    return kind if kind in FOREIGN_KINDS else ""
+
+
+def conversion(path: Path) -> str:
+    """Return the command that makes a file readable, as the end of a line."""
+    name = path.name if not path.name.startswith("-") else f"./{path.name}"
+    made = shlex.quote(str(Path(name).with_suffix(".wav" if path.suffix != ".wav" else ".flac")))
+    return f"convert it by `ffmpeg -i {shlex.quote(name)} {made}`"
+
+
+def read_blocks(source: Source, channel: int | None) -> Iterator[NDArray[np.float32]]:
+    """Give an open file stretch by stretch, one channel of it or their mean; refuse NaN."""
+    path, about = source.path, source.header
+    if channel is not None and channel > about.channels:
+        raise InputError(f"{path}: channel {channel} is wanted, and it has {about.channels}")
+    if source.note:
+        remark(source.note)
+    if channel is None and about.channels > 1:
+        channel = instead_of_mean(source.blocks())
+    samples, peak = 0, 0.0
+    for block in source.blocks():
+        if channel is None:
+            audio = block.mean(axis=1, dtype=np.float32)
+        else:
+            audio = np.ascontiguousarray(block[:, channel - 1])
         finite = np.isfinite(audio)
         if not finite.all():
             bad = int(np.argmin(finite))
-            time = (samples + bad) / file.samplerate
+            time = (samples + bad) / about.sample_rate
             raise InputError(f"{path}: the sample at {time:.4f} s is {audio[bad]}; mend the file")
         samples += len(audio)
+        peak = max(peak, float(np.abs(audio).max()))
         yield audio
     if not samples:
         raise InputError(f"{path}: no samples")
-    if samples < file.frames:
-        refuse_truncated(path, f"{samples} of {file.frames} samples are there")
+    if 0 < peak < FAINT:
+        remark("hardly any sound: its peak is below 0.4 % of full scale; record it louder")
+
+
+def remark(text: str, kind: type[SoundWarning] = SoundWarning) -> None:
+    """Warn of a sound."""
+    warnings.warn(text, kind, stacklevel=3)
+
+
+def instead_of_mean(blocks: Iterable[NDArray[np.floating]]) -> int | None:
+    """Return the channel to take where the mean of all would not be the voice; None for the mean.
+
+    Parameters
+    ----------
+    blocks : iterable of float [n, channels]
+        The whole sound.
+
+    Warns
+    -----
+    SoundWarning
+        Where a channel that can be heard is very unlike the loudest one.
+    """
+    count, total, products = 0, np.zeros(1), np.zeros((1, 1))
+    for block in blocks:
+        exact = block.astype(np.float64)
+        count += len(exact)
+        total = total + exact.sum(axis=0)
+        products = products + exact.T @ exact
+    if not count or not np.isfinite(products).all():
+        return None  # reading it will say so
+    covariance = products / count - np.outer(total, total) / count**2
+    deviation = np.sqrt(np.maximum(np.diag(covariance), 0))
+    loudest = int(np.argmax(deviation))
+    heard = np.flatnonzero(deviation > HEARD * deviation[loudest])
+    correlation = covariance[loudest, heard] / (deviation[loudest] * deviation[heard])
+    unlike = heard[correlation < ALIKE] + 1
+    if not len(unlike):
+        return None
+    others = ", ".join(map(str, unlike))
+    if correlation.min() < -ALIKE:
+        remark(
+            f"channel {others} has the opposite sign of channel {loudest + 1}, and their mean would"
+            f" be silence: channel {loudest + 1} was taken; another can be chosen by its number",
+            OppositeChannels,
+        )
+        return loudest + 1
+    remark(
+        f"channel {others} is very unlike channel {loudest + 1}, and their mean was taken; choose"
+        " the microphone's channel by its number"
+    )
+    return None
+
+
+def mixed(samples: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the mean of channels, float [n, channels] to [n], or one of them, as `read` does."""
+    channel = instead_of_mean([samples])
+    return samples.mean(axis=1) if channel is None else samples[:, channel - 1]
 
 
 def check_header(path: Path, file: soundfile.SoundFile) -> None:
@@ -121,19 +318,11 @@ def check_header(path: Path, file: soundfile.SoundFile) -> None:
         raise InputError(
             f"{path}: sample rate {file.samplerate} Hz is outside {LOWEST_RATE} to {HIGHEST_RATE}"
         )
-    for name, promised, there in SIZE_FIELD.findall(file.extra_info):
-        if int(there) < int(promised) < UNKNOWN_SIZE:
-            refuse_truncated(path, f"{name!r} promises {promised} bytes, {there} are there")
     if file.format == "NIST":
         with path.open("rb") as header:
             match = re.search(rb"sample_count -i (\d+)", header.read(1024))
         if match and int(match[1]) > file.frames:
-            refuse_truncated(path, f"{file.frames} of {int(match[1])} samples are there")
-
-
-def refuse_truncated(path: Path, evidence: str) -> None:
-    """Raise the error of a file that lost its end."""
-    raise InputError(f"{path}: truncated: {evidence}; copy or download it again")
+            containers.refuse_truncated(path, f"{file.frames} of {int(match[1])} samples are there")
 
 
 def write(path: Path, audio: NDArray[np.floating], sample_rate: int) -> None:
@@ -150,5 +339,7 @@ def write(path: Path, audio: NDArray[np.floating], sample_rate: int) -> None:
     """
     scaled = np.round(np.asarray(audio, np.float64) * FULL_SCALE)
     samples = np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    memory = io.BytesIO()  # a disk that is full is no error to libsndfile
+    soundfile.write(memory, samples, sample_rate, format="WAV", subtype="PCM_16")
     with atomic_path(path) as part:
-        soundfile.write(part, samples, sample_rate, format="WAV", subtype="PCM_16")
+        part.write_bytes(memory.getbuffer())

@@ -10,7 +10,9 @@ from pipeline.ground.console import InputError
 from pipeline.ground.utterance import Label
 
 
-def read(path: Path, units_per_second: float = 1.0) -> tuple[Label, ...]:
+def read(
+    path: Path, units_per_second: float = 1.0, notes: list[str] | None = None
+) -> tuple[Label, ...]:
     """Read labels.
 
     Parameters
@@ -18,6 +20,8 @@ def read(path: Path, units_per_second: float = 1.0) -> tuple[Label, ...]:
     path : Path
     units_per_second : float
         1 where the file has seconds; the sample rate where it counts samples, as TIMIT does.
+    notes : list of str or None
+        Gets a line for every label that cannot be used; None: the first of them is an error.
 
     Returns
     -------
@@ -27,7 +31,7 @@ def read(path: Path, units_per_second: float = 1.0) -> tuple[Label, ...]:
     Raises
     ------
     InputError
-        Naming the line that is not a label.
+        Where the file cannot be read or, without ``notes``, naming the line that is not a label.
     """
     lines = checked.text(path, "latin-1").splitlines()
     heads = [number for number, line in enumerate(lines) if line.strip() == "#"]
@@ -40,10 +44,19 @@ def read(path: Path, units_per_second: float = 1.0) -> tuple[Label, ...]:
         try:
             start, end = (float(word) / units_per_second for word in words[:2])
         except ValueError:
-            raise InputError(f"{path}: line {number}: {line[:40]!r} is not a label") from None
+            unusable(f"{path}: line {number}: {line[:40]!r} is not a label", notes)
+            continue
         if heads:  # the second number is a colour; a label starts where the one before ends
             start, end = found[-1].end if found else 0.0, start
-        if not 0 <= start <= end < math.inf:
-            raise InputError(f"{path}: line {number}: a label from {start:g} to {end:g} s")
-        found.append(Label(start, end, words[2] if len(words) > 2 else ""))
+        if 0 <= start <= end < math.inf:
+            found.append(Label(start, end, words[2] if len(words) > 2 else ""))
+        else:
+            unusable(f"{path}: line {number}: a label from {start:g} to {end:g} s", notes)
     return tuple(found)
+
+
+def unusable(reason: str, notes: list[str] | None) -> None:
+    """Note why a label cannot be used, or raise it."""
+    if notes is None:
+        raise InputError(reason)
+    notes.append(reason)

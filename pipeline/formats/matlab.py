@@ -16,7 +16,7 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import scipy.io
 
@@ -87,7 +87,7 @@ def unpack(path: Path, data: bytes) -> io.BytesIO:
 
 def inflate(path: Path, data: bytes, element: Element, plain: io.BytesIO) -> None:
     """Decompress an element onto the end of ``plain``, which may not outgrow the file by much."""
-    decompressor = zlib.decompressobj()
+    decompressor, first = zlib.decompressobj(), plain.tell()
     try:
         for start in range(element.start, element.end, PIECE):
             piece = memoryview(data)[start : min(start + PIECE, element.end)]
@@ -98,8 +98,15 @@ def inflate(path: Path, data: bytes, element: Element, plain: io.BytesIO) -> Non
                 )
     except zlib.error as error:
         raise InputError(f"{path}: offset {element.start}: cannot be unpacked ({error})") from None
-    if not decompressor.eof:
+    # MATLAB leaves the end mark out where the contents fill its buffer to the last byte
+    if not decompressor.eof and not complete(data, plain.getbuffer()[first:]):
         raise InputError(f"{path}: offset {element.start}: truncated inside a compressed variable")
+
+
+def complete(data: bytes, element: memoryview) -> bool:
+    """Say whether an unpacked element is as long as its tag says, in the file's byte order."""
+    order: Literal["little", "big"] = "little" if data[126:128] == b"IM" else "big"
+    return len(element) >= 8 and len(element) - 8 == int.from_bytes(element[4:8], order)
 
 
 class Walk:

@@ -23,6 +23,7 @@ from pipeline.ground.storage import atomic_path
 from pipeline.ground.utterance import Label, Tracks, Utterance
 
 SOUND = "AUDIO"
+OVERSHOOT = 100  # times full scale that no resampling makes of fractions
 FULL_SCALE = 32768  # of 16-bit samples, which some files keep as they are
 
 
@@ -50,7 +51,8 @@ def read(path: Path, axes: Sequence[str]) -> Utterance:
     audio, sample_rate = signal(path, SOUND, sound, 1)[:, 0], rate(path, SOUND, sound)
     if not np.isfinite(audio).all():
         raise InputError(f"{path}: {SOUND}: NaN or infinite samples")
-    if len(audio) and np.abs(audio).max() > 1:
+    peak = float(np.abs(audio).max(initial=0))
+    if peak > OVERSHOOT or (peak > 1 and (audio == np.round(audio)).all()):
         audio = audio / FULL_SCALE
     text = sound.get("SENTENCE")
     return Utterance(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TextIO, TypeVar
 
 from tqdm import tqdm
 
@@ -49,12 +50,44 @@ def progress(
 
 def say(line: str) -> None:
     """Print a line to standard output without breaking a progress bar."""
-    tqdm.write(line)
+    try:
+        tqdm.write(printable(line, sys.stdout))
+        sys.stdout.flush()
+    except OSError as error:
+        refuse_output(error)
 
 
 def warn(line: str) -> None:
     """Print a line to standard error without breaking a progress bar."""
-    tqdm.write(line, file=sys.stderr)
+    tqdm.write(printable(line, sys.stderr), file=sys.stderr)
+
+
+def printable(line: str, file: TextIO) -> str:
+    r"""Return a line that stays one: a file's name may have line breaks, tabs or bytes of no text.
+
+    They become ``\n``, ``\t``, ``\udcXX``; so do letters that the terminal's encoding lacks.
+    """
+    encoding = file.encoding or "utf-8"
+    return escaped(line).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def escaped(name: str) -> str:
+    """Return a name with escapes in place of what is no sign that can be read."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+
+
+def refuse_output(error: OSError) -> NoReturn:
+    """End a command whose standard output takes no more, such as a file on a full disk.
+
+    Raises
+    ------
+    InputError
+        Unless the reader went away, which had enough.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush
+    if isinstance(error, BrokenPipeError):
+        sys.exit(0)
+    raise InputError(f"standard output: {error.strerror}") from None
 
 
 def stage_parser(description: str | None, prog: str) -> argparse.ArgumentParser:

@@ -45,6 +45,25 @@ class HeadCorrection(Block, frozen=True):
     bite_plane: tuple[str, ...]
 
 
+class PalateTrace(Block, frozen=True):
+    """A speaker's palate, measured: a sweep along it, or a CSV file."""
+
+    file: str
+    sensor: int | None = None
+
+
+class Emu(Block, frozen=True):
+    """What differs between databases of the EMU speech database management system."""
+
+    sensors: dict[str, str]
+    axes: dict[Literal["x", "y", "z"], str]
+    unit_mm: Positive
+    phones: str | None
+    words: str | None
+    speaker: str | None
+    sentence: str | None
+
+
 class Corpus(Block, frozen=True):
     """Where utterances come from."""
 
@@ -52,6 +71,9 @@ class Corpus(Block, frozen=True):
     path: str | None
     channel_map: dict[int, str]
     head_correction: HeadCorrection
+    text_rate_hz: Positive
+    palates: dict[str, PalateTrace]
+    emu: Emu
     strict: bool
     synthesis: Synthesis
 

@@ -7,6 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+# what tiers and levels of phones and of words are usually called, in lower case; the first counts
+PHONES = (
+    *("phones", "phone", "mau", "segments", "segment", "phonemes", "phoneme", "phonetic"),
+    *("phn", "phon", "pho"),
+)
+WORDS = ("words", "word", "ort", "ort-mau", "orthography", "wrd")
+
 
 @dataclass(frozen=True)
 class Label:
@@ -34,14 +41,17 @@ class Tracks:
     time : float64 [T]
         Seconds from the start of the audio, strictly increasing.
     values : float64 [T, D]
-        One column per channel, in mm; NaN where a sample is missing.
+        One column per channel, in mm (see ``unit``); NaN where a sample is missing.
     channels : tuple of str, length D
         Such as ``TT_x``; x is positive toward the lips, y is height, z is lateral.
+    unit : str
+        ``mm``, or ``z`` where the corpus gives z-scores alone.
     """
 
     time: NDArray[np.float64]
     values: NDArray[np.float64]
     channels: tuple[str, ...]
+    unit: str = "mm"
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.time), len(self.channels)):
@@ -82,6 +92,8 @@ class Utterance:
         Empty where the corpus has no labels.
     inputs : float32 [T, 39] or None
         Acoustic features on the 10 ms grid, only where the corpus gives them in place of sound.
+    notes : tuple of str
+        A line for each label that could not be used.
     """
 
     id: str
@@ -95,3 +107,4 @@ class Utterance:
     phones: tuple[Label, ...] = field(default=())
     words: tuple[Label, ...] = field(default=())
     inputs: NDArray[np.float32] | None = None
+    notes: tuple[str, ...] = ()

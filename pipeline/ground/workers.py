@@ -7,10 +7,13 @@ import logging
 import os
 import pickle
 import re
+import threading
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import cache
 from typing import Any, TypeVar
 
 from pipeline.ground.console import InputError, UsageError, warn
@@ -19,6 +22,7 @@ Outcome = TypeVar("Outcome")
 LOCAL = "local"
 AHEAD = 4  # calls per thread of a cluster that wait there: it never idles, nor holds millions
 PATIENCE_S = 10  # for a scheduler's answer
+WATCH_S = 0.5  # between two looks whether the process that gives the calls still runs
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +77,31 @@ def spread(
         from joblib import Parallel, delayed
 
         parallel = Parallel(n_jobs=min(jobs, len(calls)), return_as="generator")
-        yield from parallel(delayed(function)(*arguments) for arguments in calls)
+        yield from parallel(
+            delayed(with_parent)(os.getpid(), function, *arguments) for arguments in calls
+        )
+
+
+def with_parent(parent: int, function: Callable[..., Outcome], *arguments: Any) -> Outcome:
+    """Call a function in a process that ends as soon as the one that started it is no more."""
+    watch(parent)
+    return function(*arguments)
+
+
+@cache
+def watch(parent: int) -> None:
+    """Start to look, once in a process, whether its parent still runs.
+
+    A worker waits for minutes for a call that a killed parent will never send.
+    """
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_S)
+        os._exit(1)
+
+    if os.getppid() == parent:  # else something stands between them, which has its own way to end
+        threading.Thread(target=look, daemon=True).start()
 
 
 class Call:
@@ -105,8 +133,8 @@ def on_cluster(
 
     def refusal(reason: str, remedy: str) -> InputError:
         return InputError(
-            f"--cluster {cluster}: {reason}: {remedy}; the same command with --resume goes on where"
-            " this one ended"
+            f"--cluster {cluster}: {reason}: {remedy}; the same command with --resume continues"
+            " where this one ended"
         )
 
     with ExitStack() as stack:

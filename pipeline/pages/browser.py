@@ -89,10 +89,11 @@ def pack(scene: Scene) -> dict[str, Any]:
     first = next(iter(scene.tracks.values()))
     tongue = tongue_sensors(first.channels)
     weights = midsagittal.contour_weights(positions(first.values, first.channels, tongue))
+    palate = "" if scene.palate is None else midsagittal.named(scene.palate)
     corners = midsagittal.extent(scene.tracks, scene.palate) if scene.points else ()
     return {
         "id": scene.id,
-        "about": ", ".join(filter(None, (scene.speaker, scene.style))),
+        "about": ", ".join(filter(None, (scene.speaker, scene.style, palate))),
         "seconds": len(scene.audio) / scene.sample_rate,
         "start": float(first.time[0]),
         "step": float(np.mean(np.diff(first.time))) if len(first.time) > 1 else 0.01,
@@ -101,7 +102,7 @@ def pack(scene: Scene) -> dict[str, Any]:
         "points": list(scene.points),
         "tongue": list(tongue),
         "weights": np.round(weights, 4).tolist(),
-        "palate": [] if scene.palate is None else np.round(scene.palate, 2).tolist(),
+        "palate": [] if scene.palate is None else np.round(scene.palate.outline, 2).tolist(),
         "corners": [np.round(corner, 2).tolist() for corner in corners],
         "phones": [[phone.start, phone.end, phone.text] for phone in scene.phones],
         "rows": label_rows(scene.phones, len(scene.audio) / scene.sample_rate, LABELS_WIDTH),

@@ -19,13 +19,14 @@ from PIL import Image
 from scipy.interpolate import CubicSpline
 
 from features.phones import phone_classes
+from pipeline.evaluation.palates import Palate
 from pipeline.formats import audio as sound
+from pipeline.ground.console import InputError
 from pipeline.ground.sensors import positions, tongue_sensors
 from pipeline.ground.storage import atomic_path
 from pipeline.ground.utterance import Label, Tracks
 from pipeline.plots import style
 
-PALATE = "palate (estimated)"
 CONTOUR_POINTS = 24
 FRAME_RATE = 25  # Hz, of an animation: what a GIF can time exactly
 DPI = 110  # of an animation
@@ -62,9 +63,9 @@ def contour_weights(tongue: Array) -> Array:
     return CubicSpline(place, np.eye(n), bc_type="natural")(fine)
 
 
-def extent(tracks: Mapping[str, Tracks], palate: Array | None) -> tuple[Array, Array]:
+def extent(tracks: Mapping[str, Tracks], palate: Palate | None) -> tuple[Array, Array]:
     """Return the lower left and the upper right corner [2] of all that is ever shown, in mm."""
-    clouds = [] if palate is None else [palate]
+    clouds = [] if palate is None else [palate.outline]
     if not fleshpoints(next(iter(tracks.values())).channels):
         raise ValueError("no sensor has both a forward (_x) and a height (_y) channel")
     for track in tracks.values():
@@ -74,9 +75,14 @@ def extent(tracks: Mapping[str, Tracks], palate: Array | None) -> tuple[Array, A
     return np.nanmin(everything, axis=0) - 8, np.nanmax(everything, axis=0) + 8
 
 
-def series(tracks: Mapping[str, Tracks], palate: Array | None) -> list[str]:
+def named(palate: Palate) -> str:
+    """Return what the legend calls a palate: it tells where it is from."""
+    return f"palate ({palate.source})"
+
+
+def series(tracks: Mapping[str, Tracks], palate: Palate | None) -> list[str]:
     """Return what the legend names."""
-    return [*tracks, *([] if palate is None else [PALATE])]
+    return [*tracks, *([] if palate is None else [named(palate)])]
 
 
 class View:
@@ -88,8 +94,7 @@ class View:
         Equal scales, in mm; the lips are on the right.
     tracks : mapping of str to Tracks
         ``measured``, ``predicted`` or both, on one grid.
-    palate : float64 [n, 2] or None
-        The outline of the palate, forward and height in mm.
+    palate : Palate or None
     names : bool
         Whether the sensors are named, at their mean positions.
     """
@@ -98,7 +103,7 @@ class View:
         self,
         axes: Axes,
         tracks: Mapping[str, Tracks],
-        palate: Array | None = None,
+        palate: Palate | None = None,
         *,
         names: bool = True,
     ) -> None:
@@ -113,7 +118,7 @@ class View:
         first = next(iter(self.points.values()))
         self.weights = contour_weights(first[:, self.tongue])
         if palate is not None:
-            axes.plot(*palate.T, **style.stroke(PALATE))
+            axes.plot(*palate.outline.T, **style.stroke(named(palate)))
         self.contours: dict[str, Line2D] = {}
         self.dots: dict[str, Line2D] = {}
         for name in tracks:
@@ -161,7 +166,7 @@ class View:
 def still(
     tracks: Mapping[str, Tracks],
     phones: Sequence[Label],
-    palate: Array | None = None,
+    palate: Palate | None = None,
     *,
     title: str = "",
 ) -> Figure:
@@ -213,7 +218,7 @@ def animate(
     audio: NDArray[np.floating],
     sample_rate: int,
     tracks: Mapping[str, Tracks],
-    palate: Array | None = None,
+    palate: Palate | None = None,
     *,
     title: str = "",
 ) -> list[Path]:
@@ -288,5 +293,6 @@ def write_mp4(
         pixels = b"".join(frame[:height, :width].tobytes() for frame in frames)
         result = subprocess.run(command, input=pixels, capture_output=True)
         if result.returncode:
-            raise RuntimeError(f"ffmpeg: {result.stderr.decode(errors='replace').strip()}")
+            reason = " ".join(result.stderr.decode(errors="replace").split())
+            raise InputError(f"{path}: ffmpeg could not write it ({reason})")
     return path

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from features import metrics
+from pipeline.evaluation.palates import Palate
 from pipeline.evaluation.scores import Predictions, correlation
 from pipeline.formats import audio as sound_file
 from pipeline.ground import artifacts
@@ -36,8 +37,7 @@ class Scene:
         At ``sample_rate`` Hz.
     phones : tuple of Label
         Seconds in the audio.
-    palate : float [n, 2] or None
-        Forward and height in mm.
+    palate : Palate or None
     """
 
     id: str
@@ -45,7 +45,7 @@ class Scene:
     audio: NDArray[np.float32] | None = None
     sample_rate: int = 0
     phones: tuple[Label, ...] = ()
-    palate: NDArray[np.floating] | None = None
+    palate: Palate | None = None
     speaker: str = ""
     style: str = ""
     scores: dict[str, str] = field(init=False)
@@ -65,7 +65,7 @@ class Scene:
 
 
 def of_prediction(
-    predictions: Predictions, entry: Entry, known_palates: Mapping[str, NDArray[np.floating]]
+    predictions: Predictions, entry: Entry, known_palates: Mapping[str, Palate]
 ) -> Scene:
     """Return what the pictures of a test utterance show."""
     channels = predictions.channels[predictions.positions]

@@ -1,4 +1,4 @@
-"""Sound that still goes on: 16-bit PCM or the microphone in, a CSV row per 10 ms frame out."""
+"""Live sound: 16-bit PCM or the microphone in, a CSV row per 10 ms frame out."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from typing import IO, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from features import speech
 from features.deltas import WINDOW
 from features.frames import FRAME_RATE
 from features.mfcc import FRAME, SAMPLE_RATE, mfcc_blocks
 from pipeline.formats import track_csv
-from pipeline.ground.console import InputError, UsageError
+from pipeline.formats.audio import kind_of
+from pipeline.ground.console import InputError, UsageError, refuse_output
 from pipeline.prediction import long_sound
 from pipeline.prediction.predictor import Predictor
 
 FULL_SCALE = 32768  # of 16-bit samples
 CONTEXT = 2 * WINDOW  # frames after its own that a frame's delta-delta sees
+
+HEADER = 12  # bytes that tell whether a sound file starts with them
 
 Sound = Iterable[NDArray[np.float32]]
 
@@ -32,12 +36,12 @@ def load(folder: Path) -> Predictor:
     Raises
     ------
     UsageError
-        Where the network hears the whole sound before it answers.
+        Where the network needs the whole sound, being bidirectional.
     """
     model = Predictor.load(folder, statistics="training", threads=1)
     if model.network.bidirectional:
         raise UsageError(
-            "--stream needs a network of one direction, and this one hears the whole sound first;"
+            "--stream needs a network of one direction, and this one is bidirectional;"
             " train one by `dvc exp run -S train.recipe=tutorial`"
         )
     return model
@@ -58,7 +62,8 @@ def follow(
     """Write rows as soon as they are known and return their number.
 
     The rows are those of the same sound predicted offline with the same statistics, by a model
-    that does not smooth: that would have to wait.
+    that does not smooth: that would have to wait. Rows of silence wait for the first speech, since
+    a sound without any gives none.
 
     Parameters
     ----------
@@ -74,15 +79,22 @@ def follow(
     """
     frames = 0
     width = len(model.about.channels)  # deltas are for smoothing
-    features = long_sound.standardized(model, mfcc_blocks(sound, sample_rate))
+    meter = speech.LevelMeter(sample_rate)
+    features = long_sound.standardized(
+        model, mfcc_blocks(speech.checked(sound, meter), sample_rate)
+    )
+    waiting: list[NDArray[np.float32]] = []
     for z in long_sound.carried(model, features):
         if len(z):
-            tracks = model.tracks(z[:, :width], frames, standardized=standardized)
+            waiting.append(z[:, :width])
+        if meter.heard and waiting:
+            tracks = model.tracks(np.concatenate(waiting), frames, standardized=standardized)
             if not frames:
                 out.write(track_csv.header(tracks.channels))
             out.write(track_csv.rows(tracks))
             out.flush()
-            frames += len(z)
+            frames += len(tracks.time)
+            waiting.clear()
     return frames
 
 
@@ -92,21 +104,29 @@ def pcm(file: IO[bytes]) -> Iterator[NDArray[np.float32]]:
     Raises
     ------
     InputError
-        Where nothing arrives at all.
+        Where nothing arrives at all, or a sound file with a header.
     """
-    rest, some = b"", False
-    while data := os.read(file.fileno(), 1 << 16):
-        data, some = rest + data, True
-        rest = data[len(data) // 2 * 2 :]
-        yield np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / np.float32(
-            FULL_SCALE
-        )
-    if not some:
+    start = b""
+    while len(start) < HEADER and (data := os.read(file.fileno(), 1 << 16)):
+        start += data
+    if not start:
         raise InputError("no sound on standard input; it takes raw 16-bit mono PCM")
+    if kind := kind_of(start):
+        raise InputError(
+            f"standard input: a {kind} file, and --stream takes raw 16-bit mono PCM; name the file"
+            " without --stream, or pipe what `ffmpeg -i FILE -f s16le -ac 1 -ar 16000 -` gives"
+        )
+    data, rest = start, b""
+    while data:
+        data = rest + data
+        rest = data[len(data) // 2 * 2 :]
+        samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2")
+        yield samples.astype(np.float32) / np.float32(FULL_SCALE)
+        data = os.read(file.fileno(), 1 << 16)
 
 
 def microphone(sample_rate: int) -> Iterator[NDArray[np.float32]]:
-    """Yield what the default microphone hears, float32 [n], a frame at a time, until an interrupt.
+    """Yield the default microphone's sound, float32 [n], a frame at a time, until an interrupt.
 
     Raises
     ------
@@ -137,5 +157,5 @@ def to_stdout(model: Predictor, sound: Sound, sample_rate: int, standardized: bo
         follow(model, sound, sample_rate, sys.stdout, standardized=standardized)
     except ValueError as error:
         raise InputError(f"standard input: {error}") from None
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush
+    except OSError as error:
+        refuse_output(error)

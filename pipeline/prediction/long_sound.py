@@ -1,7 +1,7 @@
-"""Sound that comes piece by piece: recordings longer than memory, and sound that still goes on.
+"""Sound that comes piece by piece: recordings longer than memory, and live sound.
 
 A network of one direction carries its states from piece to piece; its result is that of the whole.
-A network of two directions hears windows that overlap: what it says of a window's middle hardly
+A bidirectional network is run on overlapping windows: what it says of a window's middle hardly
 depends on what lies beyond its ends. Where two windows meet, both say something of the same frame,
 and by how much they differ tells how much "hardly" is; more than 1e-3 is a warning.
 """
@@ -18,16 +18,17 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
+from features import speech
 from features.mfcc import WIDTH, mfcc_blocks
 from features.standardization import Standardizer
 from pipeline.prediction.predictor import Predictor
 from pipeline.trained.smoothing import in_pieces
 
 WINDOW = 3000  # frames of which a window is believed
-CONTEXT = 500  # frames before and after them that it hears as well
+CONTEXT = 500  # frames before and after them, its context
 LANES = 4  # windows at once
 TOLERANCE = 1e-3  # standard deviations by which windows may differ where they meet
-PIECE = 1000  # frames that a network of one direction hears at once
+PIECE = 1000  # frames that a unidirectional network is run on at once
 
 Array = NDArray[np.float32]
 
@@ -48,7 +49,13 @@ def predict_blocks(
     ------
     float32 [t, channels]
         Tracks in z; laid end to end, those of the whole sound.
+
+    Raises
+    ------
+    ValueError
+        As `Predictor` does; where there is no speech, at the end of the sound.
     """
+    sound = speech.checked(sound, speech.LevelMeter(sample_rate))
     features = standardized(predictor, mfcc_blocks(sound, sample_rate))
     if predictor.network.bidirectional:
         return scaled(predictor, windows(predictor, features))
@@ -66,7 +73,7 @@ def standardized(predictor: Predictor, features: Iterable[Array]) -> Iterator[Ar
             yield predictor.average_inputs.transform(block)
         return
     with kept(features, WIDTH) as (own, blocks):
-        yield from map(predictor.standardizer(own).transform, blocks)
+        yield from map(own.transform, blocks)
 
 
 def scaled(predictor: Predictor, tracks: Iterable[Array]) -> Iterator[Array]:
@@ -136,8 +143,8 @@ def together(predictor: Predictor, sound: Array, start: int, stop: int) -> Itera
     starts = range(start, stop, WINDOW)
     if not starts:
         return
-    heard = [sound[max(0, a - CONTEXT) : min(a + WINDOW, stop) + CONTEXT] for a in starts]
-    predicted = predictor.run_parts(heard)
+    windowed = [sound[max(0, a - CONTEXT) : min(a + WINDOW, stop) + CONTEXT] for a in starts]
+    predicted = predictor.run_parts(windowed)
     for a, tracks, after in zip_longest(starts, predicted, predicted[1:]):
         first, last = min(CONTEXT, a), min(CONTEXT, a) + min(WINDOW, stop - a)
         yield tracks[first:last]

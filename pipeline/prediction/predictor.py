@@ -17,10 +17,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from features import speech
 from features.context import stack_frames
 from features.frames import frame_times
 from features.mfcc import mfcc
 from features.standardization import Standardizer
+from pipeline.formats.audio import mixed
 from pipeline.ground import artifacts
 from pipeline.ground.utterance import Tracks
 from pipeline.trained.description import About, read_model
@@ -102,7 +104,7 @@ class Predictor:
         Parameters
         ----------
         samples : float [N] or [N, channels]
-            Full scale is 1; several channels are averaged.
+            Full scale is 1; several channels are averaged, but for two of opposite sign.
         sample_rate : int
             Hz.
         standardized : bool
@@ -119,20 +121,17 @@ class Predictor:
             Sound shorter than 25 ms, silent, or not of finite floats.
         """
         samples = np.asarray(samples)
-        sound = samples.mean(axis=1) if samples.ndim == 2 else samples
+        sound = mixed(samples) if samples.ndim == 2 else samples
         (z,) = self.run([self.features(sound, sample_rate)])
         return self.tracks(z, standardized=standardized)
 
     def features(self, sound: NDArray[np.floating], sample_rate: int) -> Array:
         """Return what the network wants of a sound [N], float32 [T, 39] in z."""
         cepstra = mfcc(sound, sample_rate)
-        return self.standardizer(Standardizer().fit(cepstra)).transform(cepstra)
-
-    def standardizer(self, own: Standardizer) -> Standardizer:
-        """Return what features are standardised by, given what a recording's own would be."""
-        if (own.scale_ == 1).all():  # every one of them is constant
-            raise ValueError("silence: there is no sound in it; check the recording")
-        return own if self.own_statistics else self.average_inputs
+        speech.check(sound, sample_rate)
+        if self.own_statistics:
+            return Standardizer().fit_transform(cepstra)
+        return self.average_inputs.transform(cepstra)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Run the network on whole sounds.

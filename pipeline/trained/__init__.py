@@ -1,1 +1,1 @@
-"""What a trained folder is: its description, its graph, and what is done to the outputs."""
+"""What a trained folder is: its description, its graph, and the steps from outputs to tracks."""

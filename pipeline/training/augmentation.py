@@ -1,6 +1,6 @@
 """How training utterances are varied, drawn anew in every epoch: `recipes.NAME.augment`.
 
-What is drawn follows from the epoch's generator alone, so that a run that goes on from a checkpoint
+What is drawn follows from the epoch's generator alone, so that a run resumed from a checkpoint
 varies what it would have varied, and the order in which utterances are read does not matter.
 """
 
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features import augmentation
+from features import augmentation, speech
 from features.frames import FRAME_RATE
 from features.standardization import Standardizer
 from models.batching import even_lengths
@@ -93,6 +94,11 @@ class Pairs:
         members = (k, other) if rng.random() < 0.5 else (other, k)
         latest = int(self.own[k] + self.own[other]) - frames
         return Stretch(members, int(rng.integers(latest + 1)), frames)
+
+    def seam(self, stretch: Stretch) -> int:
+        """Return the frame of a stretch at which its second utterance begins; 0 if none does."""
+        border = int(self.own[stretch.members[0]]) - stretch.start
+        return border if 0 < border < stretch.frames else 0
 
 
 class Joins:
@@ -182,8 +188,8 @@ class Sounds:
         utterance, entry = self.read(k), self.entries[k]
         assert utterance.audio is not None
         first = round(entry.about["start_s"] * FRAME_RATE)
-        cepstra = vary(utterance.audio, utterance.sample_rate, self.sound, rng)
-        cepstra = cepstra[first : first + entry.frames]
+        part = slice(first, first + entry.frames)
+        cepstra = vary(utterance.audio, utterance.sample_rate, self.sound, rng, part)
         return self.standardizer(k, cepstra).transform(cepstra)
 
     def stretch(self, stretch: Stretch, rng: np.random.Generator) -> Array:
@@ -194,9 +200,9 @@ class Sounds:
             assert utterance.audio is not None
             rate = utterance.sample_rate
             first, n = round(rate * entry.about["start_s"]), round(rate * entry.frames / FRAME_RATE)
-            heard = utterance.audio[first : first + n]
-            parts.append(np.pad(heard, (0, n - len(heard))))  # the last frame reaches beyond it
-        cepstra = vary(np.concatenate(parts), rate, self.sound, rng)[stretch.part]
+            sound = utterance.audio[first : first + n]
+            parts.append(np.pad(sound, (0, n - len(sound))))  # the last frame reaches beyond it
+        cepstra = vary(np.concatenate(parts), rate, self.sound, rng, stretch.part)
         return self.standardizer(stretch.members[0], cepstra).transform(cepstra)
 
     def standardizer(self, k: int, cepstra: Array) -> Standardizer:
@@ -211,10 +217,15 @@ class Sounds:
 
 
 def vary(
-    audio: NDArray[np.float32], sample_rate: int, sound: params.Sound, rng: np.random.Generator
+    audio: NDArray[np.float32],
+    sample_rate: int,
+    sound: params.Sound,
+    rng: np.random.Generator,
+    part: slice = slice(None),
 ) -> Array:
     """Return the MFCCs of a sound as another speaker, room and microphone would have made them.
 
+    Those of the frames ``part`` of it; `speech.NoSpeechError` where these hold none, or no more.
     Each change is made with `sound.probability`, and in the order in which sound travels: mouth,
     room, noise, microphone; the voice last, since it is a matter of the features.
     """
@@ -231,8 +242,9 @@ def vary(
         audio = augmentation.add_noise(audio, rng, snr_db=snr, slope=sound.slope)
     if gain := chosen(sound.gain_db):
         audio = augmentation.change_level(audio, rng, gain_db=gain)
+    speech.check(audio, sample_rate, part)
     warp, pitch = chosen(sound.warp) or (1.0, 1.0), chosen(sound.pitch) or (1.0, 1.0)
-    return augmentation.change_voice(audio, sample_rate, rng, warp=warp, pitch=pitch)
+    return augmentation.change_voice(audio, sample_rate, rng, warp=warp, pitch=pitch)[part]
 
 
 @dataclass(frozen=True)
@@ -267,7 +279,8 @@ class Material:
             x, y = self.joins.cut(stretch)
         if self.sounds:
             sounds = self.sounds
-            x = sounds.stretch(stretch, rng) if stretch else sounds.features(k, rng)
+            with suppress(speech.NoSpeechError):  # a stretch of silence stays as it is stored
+                x = sounds.stretch(stretch, rng) if stretch else sounds.features(k, rng)
         return x, y
 
 
@@ -309,8 +322,17 @@ class Augmentation:
             return lengths
         return np.ceil((lengths - 1 + 1e-9) / self.factors).astype(np.int64)
 
+    def seam(self, k: int) -> int:
+        """Return the frame of utterance ``k`` at which another one begins; 0 if none does."""
+        joins = self.material.joins
+        if not (joins and self.joined[k]):
+            return 0
+        stretch = joins.pairs.draw(k, np.random.default_rng(self.seeds[k]))  # as `apply` draws it
+        border = joins.pairs.seam(stretch) if stretch else 0
+        return int(np.ceil(border / self.factors[k]))
+
     def apply(self, k: int, x: Array, y: Array) -> tuple[Array, Array]:
-        """Return inputs and targets of utterance ``k`` as this epoch hears and sees them."""
+        """Return inputs and targets of utterance ``k`` as this epoch uses them."""
         augment, rng = self.augment, np.random.default_rng(self.seeds[k])
         x, y = self.material.utterance(k, x, y, bool(self.joined[k]), rng)
         if augment.rate:

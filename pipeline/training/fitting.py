@@ -256,8 +256,9 @@ def assemble(
     inputs, targets = {}, {}
     for k in batch.utterance:
         x, y = split.read(k)
+        seam = augmentation.seam(k) if augmentation else 0
         x, y = augmentation.apply(k, x, y) if augmentation else (x, y)
-        inputs[k], targets[k] = stack_frames(x, split.context), dynamics.beside(y)
+        inputs[k], targets[k] = stack_frames(x, split.context), dynamics.beside(y, seam)
     return batching.assemble(batch, inputs, targets)
 
 
@@ -277,8 +278,8 @@ def trace(model: keras.Model, task: TrainingRun) -> None:
     """Let TensorFlow make one graph of an update, for batches of any number of frames.
 
     Of its own accord it makes one for the first shape that it sees and another for all others. That
-    takes twice as long, and the two round differently: a run that goes on, and sees another shape
-    first, would not end with the weights of one that never stopped.
+    takes twice as long, and the two round differently: a run that is resumed
+    meets another shape first, and would not end with the weights of one that never stopped.
     """
     import keras
 
@@ -349,7 +350,7 @@ def held_out(task: TrainingRun) -> list[batching.Batch]:
 
 
 def fit(model: keras.Model, task: TrainingRun, log: Callable[[Row], None]) -> Trained:
-    """Train for as many epochs as the recipe says, going on from a checkpoint if there is one.
+    """Train for the epochs of the recipe, resuming from a checkpoint if there is one.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.fft import idct
 
+from features import mfcc as mfcc_module
 from features.frames import frame_count
 from features.mfcc import mel_filters, mfcc, mfcc_blocks
 
@@ -23,6 +24,7 @@ def buzz(seconds, rate):
     return (0.1 * sum(harmonics)).astype(np.float32)
 
 
+@pytest.mark.exact
 @settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 9999),
@@ -34,7 +36,20 @@ def test_blocks_of_any_length_give_the_frames_of_the_whole(tail, cuts, rate):
     edges = [0, *sorted(min(c, len(sound)) for c in cuts), len(sound)]
     blocks = (sound[a:b] for a, b in pairwise(edges))
     streamed = np.concatenate(list(mfcc_blocks(blocks, rate)))
-    np.testing.assert_allclose(streamed, mfcc(sound, rate), atol=2e-4, rtol=0)
+    np.testing.assert_array_equal(streamed, mfcc(sound, rate))
+
+
+@pytest.mark.exact
+@settings(max_examples=40)
+@given(st.integers(0, 900), st.integers(3, 500), st.integers(-6, 0))
+def test_a_frame_is_the_same_alone_and_anywhere_among_others(first, frames, decade):
+    """To the last bit: what else is computed, and in which place, has no part in it."""
+    sound = np.random.default_rng(frames).standard_normal(1500 * 160).astype(np.float32)
+    sound *= np.float32(10.0**decade)
+    whole = mfcc(sound, 16000)[:, :13]
+    part = mfcc(sound[first * 160 : (first + frames) * 160], 16000)[:, :13]
+    # the outermost frames see the ends of the part
+    np.testing.assert_array_equal(part[2:-2], whole[first + 2 : first + frames - 1])
 
 
 @settings(max_examples=30, deadline=None)
@@ -69,12 +84,20 @@ def test_louder_sound_moves_c0_alone():
     np.testing.assert_allclose(difference[:, 1:], 0, atol=1e-3)
 
 
+@pytest.mark.exact
 def test_silence_is_the_floor():
     frames = mfcc(np.zeros(16000, np.float32), 16000)
     np.testing.assert_allclose(frames[:, 0], np.log(2.0**-30) * np.sqrt(26), rtol=1e-5)
     np.testing.assert_allclose(frames[:, 1:], 0, atol=1e-4)
+    np.testing.assert_array_equal(frames, np.broadcast_to(frames[0], frames.shape))
     below_one_bit = mfcc(np.full(16000, 1e-7, np.float32), 16000)
     np.testing.assert_array_equal(frames, below_one_bit)
+
+
+@given(st.floats(2.0**-149, 2.0**127, width=32))
+def test_the_logarithm_is_as_exact_as_single_precision(x):
+    found, exact = mfcc_module._log(np.array([x], np.float32)), np.log(np.array([x], np.float64))
+    np.testing.assert_allclose(found, exact, rtol=6.1e-8, atol=1e-12)
 
 
 @pytest.mark.parametrize("factor", [0.8, 0.9, 1.05, 1.15, 1.25])

@@ -60,6 +60,13 @@ def test_rounding_of_a_constant_is_not_blown_up():
     assert np.abs(Standardizer().fit_transform(x)).max() < 1e-5
 
 
+@pytest.mark.parametrize(("deviation", "constant"), [(0.9e-5, True), (1.1e-5, False)])
+@pytest.mark.parametrize("mean", [0.0, 1e-9, -5.0])
+def test_rounding_about_a_small_mean_is_not_blown_up(mean, deviation, constant):
+    x = mean + deviation * np.array([[-1.0], [1.0]]).repeat(50, axis=0)
+    assert (np.abs(Standardizer().fit_transform(x)).max() < 1e-4) == constant
+
+
 def test_precision_of_the_input_is_kept():
     x = np.arange(12.0).reshape(6, 2)
     standardizer = Standardizer().fit(x)

@@ -1,5 +1,6 @@
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from pipeline import Predictor, evaluate
 from pipeline.evaluation import palates, scores, tables
 from pipeline.ground import artifacts
 from pipeline.ground.storage import Store, StoreWriter
-from pipeline.prediction.predictor import About, Recipe, Statistics
+from pipeline.trained.description import About, Recipe, Statistics
 from tests.pipeline.conftest import change
 
 
@@ -248,4 +249,34 @@ def test_a_tongue_that_stands_still_has_no_palate():
     moving = np.random.default_rng(5).normal(size=(50, 3, 2))
     found = palates.of_speakers({"S": [moving]})
     again = palates.from_rows(tables.parse(tables.to_csv(palates.rows(found))))
-    np.testing.assert_allclose(again["S"], found["S"], rtol=1e-5)
+    np.testing.assert_allclose(again["S"].outline, found["S"].outline, rtol=1e-5)
+    assert again["S"].source == "estimated"
+
+
+def test_the_interval_of_the_error_weighs_utterances_by_their_frames_as_its_mean_does():
+    frames = np.array([[10], [10], [10], [2000]])
+    errors = np.array([[1.0], [2.0], [3.0], [4.0]])
+    scored = scores.Scored(("TT_x",), {"predicted": {"z_mse": errors, "rmse_mm": errors}}, frames)
+    assert scored.mean("predicted", "z_mse") == pytest.approx(3.97, abs=0.01)
+    assert scored.mean("predicted", "rmse_mm") == 2.5
+    _, high = scored.interval("predicted", "z_mse")
+    assert high > 3.99  # draws without the long utterance are as rare as those of it alone
+    assert scored.interval("predicted", "rmse_mm")[1] < 3.8
+
+
+def test_a_traced_palate_goes_before_the_estimate_and_says_so():
+    moving = np.random.default_rng(5).normal(size=(50, 3, 2)).reshape(50, 6)
+    arch = [[-50.0, 0.0], [-25.0, 10.0], [0.0, -5.0]]
+    channels = ("TT_x", "TT_y", "TB_x", "TB_y", "TD_x", "TD_y")
+    entries = [SimpleNamespace(about={"speaker": name}) for name in ("S", "T")]
+    frames = SimpleNamespace(
+        about={"channels": channels, "palates": {"S": arch}},
+        entries=entries,
+        frames=lambda entry, name: moving,
+    )
+    known = palates.known(frames)
+    assert known["S"].source == "traced" and known["T"].source == "estimated"
+    np.testing.assert_array_equal(known["S"].outline, arch)
+    assert palates.from_rows(palates.rows(known))["S"].source == "traced"
+    assert palates.sources(known).startswith("traced: S; of others the upper envelope")
+    assert palates.sources({"T": known["T"]}).startswith("upper envelope")

@@ -1,16 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features import frames
-from pipeline import extract
+from pipeline import corpus, extract
 from pipeline.corpora import layouts
 from pipeline.ground import artifacts, params
 from pipeline.ground.console import InputError
 from pipeline.ground.storage import Store
 from pipeline.ground.utterance import Label, Tracks, Utterance
 from tests.conftest import ROOT
+from tests.features.sounds import RATE, SILENCES, voice
 from tests.pipeline.conftest import change, small_utterance
 
 SETTINGS = params.load(ROOT / "params.yaml").extract
@@ -90,6 +93,18 @@ def test_an_all_missing_channel_is_refused_by_name():
         extract.on_one_grid(utterance_with(time, np.full(len(time), np.nan)), ONE, SETTINGS)
 
 
+@pytest.mark.parametrize("name", SILENCES)
+def test_a_sound_that_holds_no_speech_is_refused(name):
+    time = np.arange(0, 2, 0.005)
+    tracks = Tracks(time, np.sin(9 * time)[:, None], ("TT_y",))
+    utterance = Utterance("u", tracks, SILENCES[name], RATE)
+    with pytest.raises(InputError, match="silence: "):
+        extract.on_one_grid(utterance, ONE, SETTINGS)
+    with pytest.raises(InputError, match="silence: "):
+        corpus.check(utterance)
+    corpus.check(replace(utterance, audio=1e-3 * voice(2)))
+
+
 def test_a_layout_names_what_the_corpus_lacks():
     _, tracks = small_utterance(0)
     with pytest.raises(InputError, match=r"no channel TD_x, TD_y among TT_x, TT_y, LL_y, VL_y"):
@@ -105,6 +120,7 @@ def test_pellets_are_eight_channels_and_two_orders_of_delta():
     assert len(layouts.track_names(layouts.BUILT_IN["fleshpoints"])) == 24
 
 
+@pytest.mark.exact
 def test_the_stage_writes_every_utterance_and_the_bytes_do_not_depend_on_jobs(project, stage):
     assert stage("corpus").status == 0
     assert stage("extract", "--jobs", "1").status == 0

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
+from pipeline.evaluation.palates import Palate
 from pipeline.ground.utterance import Label, Tracks
 from pipeline.plots import errors, midsagittal, velocity
 from pipeline.plots.scene import Scene, animate, pictures
 from tests.pipeline.test_plot import CHANNELS, PHONES, POINTS, SOUND, assert_readable, both
 
 __all__ = ["both"]  # the fixture
-PALATE = np.array([[-40.0, 20], [0, 35], [40, 20]])
+PALATE = Palate(np.array([[-40.0, 20], [0, 35], [40, 20]]))
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 6])
@@ -44,6 +45,8 @@ def test_stills_show_each_phone_but_silence_at_its_middle(both):
     texts = assert_readable_points(page)
     assert {"[a:] 0.45 s", "[S] 0.80 s", "measured", "palate (estimated)"} <= texts
     assert not any(text.startswith("[sil]") for text in texts)
+    traced = midsagittal.still(both, PHONES, PALATE._replace(source="traced"))
+    assert "palate (traced)" in assert_readable_points(traced)
     places = both["predicted"].values[45].reshape(-1, 2)
     dots = [line for line in page.axes[0].lines if line.get_linestyle() == "None"]
     np.testing.assert_allclose(np.array(dots[1].get_data()).T, places)

@@ -10,6 +10,7 @@ import soundfile
 
 from pipeline import Predictor
 from pipeline.formats import audio, track_csv
+from tests.features.sounds import SILENCES, voice
 from tests.pipeline import small_model
 from tests.pipeline.conftest import small_utterance
 
@@ -79,6 +80,7 @@ def test_standardized_gives_every_channel_in_z_as_well(predict, tmp_path):
     np.testing.assert_allclose(slope * z + offset, mm, atol=1e-3)
 
 
+@pytest.mark.exact
 def test_the_same_sound_in_other_files_gives_the_same_tracks(predict, tmp_path):
     sound, _ = audio.read(tmp_path / "u00.wav")
     soundfile.write(tmp_path / "b.flac", sound, RATE)
@@ -221,6 +223,7 @@ def test_many_sounds_of_any_length_are_each_sound_alone(predict, tmp_path):
     np.testing.assert_allclose(together.values, alone.values, atol=1.0001e-4)
 
 
+@pytest.mark.exact
 def test_processes_give_what_one_process_gives(predict, tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.predict.BATCH_FRAMES", 250)
     write_sounds(tmp_path / "in", 6)
@@ -228,6 +231,24 @@ def test_processes_give_what_one_process_gives(predict, tmp_path, monkeypatch):
         assert predict("in", "--output", f"out{jobs}", "--jobs", jobs).status == 0
     for name in names(tmp_path / "out1"):
         assert (tmp_path / "out1" / name).read_bytes() == (tmp_path / "out2" / name).read_bytes()
+
+
+@pytest.mark.parametrize("long_s", [60, 1])
+@pytest.mark.parametrize("statistics", ["own", "training"])
+def test_what_holds_no_speech_is_refused_and_soft_speech_is_not(
+    predict, tmp_path, monkeypatch, long_s, statistics
+):
+    monkeypatch.setattr("pipeline.prediction.batch.LONG_S", long_s)
+    (tmp_path / "in").mkdir()
+    for name, sound in {**SILENCES, "soft": 1e-3 * voice(2)}.items():
+        soundfile.write(tmp_path / "in" / f"{name}.wav", sound, RATE, "FLOAT")
+    outcome = predict("in", "--output", "out", "--statistics", statistics)
+    assert outcome.status == 1
+    assert names(tmp_path / "out") == ["soft.csv", "soft.json"]
+    *lines, last = outcome.err.splitlines()
+    for name, line in zip(sorted(SILENCES), sorted(lines), strict=True):
+        assert line.startswith(f"in/{name}.wav: silence: nothing in it but clicks is above -90 dB")
+    assert last.startswith("error: 7 of 8 sounds")
 
 
 def test_a_bad_sound_gets_a_line_and_the_rest_go_on(predict, tmp_path):

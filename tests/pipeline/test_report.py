@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline import report
+from pipeline.evaluation.palates import Palate
 from pipeline.ground import artifacts
 from pipeline.ground.storage import Store
 from pipeline.ground.utterance import Label
@@ -36,7 +37,7 @@ def scene(k, seconds, sides=("measured", "predicted")):
     }
     sound = rng.normal(0, 0.1, int(RATE * seconds)).astype(np.float32)
     phones = (Label(0, seconds / 2, "a:"), Label(seconds / 2, seconds, "</script>"))
-    palate = np.array([[-30.0, 50], [30, 50]])
+    palate = Palate(np.array([[-30.0, 50], [30, 50]]))
     return Scene(f"u{k}", tracks, sound, RATE, phones, palate, speaker="S1")
 
 

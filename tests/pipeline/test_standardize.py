@@ -68,7 +68,7 @@ def test_too_few_utterances_are_one_line(project, stage):
     stage("extract")
     outcome = stage("standardize")
     assert outcome.status == 1
-    assert outcome.err == "error: 2 utterances leave none for the training set\n"
+    assert outcome.err == "error: 2 utterances leave none for the train set\n"
 
 
 def test_damaged_frames_are_one_line(extracted, stage):

@@ -4,12 +4,14 @@ from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
 from pipeline import corpora
-from pipeline.corpora import sweeps
+from pipeline.corpora import palates, sweeps
 from pipeline.formats import carstens_pos
 from pipeline.ground.console import InputError, UsageError
+from pipeline.ground.params import PalateTrace
 from pipeline.ground.utterance import Tracks
 from tests.pipeline.corpora.recording_files import (
     column,
+    put,
     put_sound,
     read_all,
     read_one,
@@ -184,3 +186,69 @@ def test_real_sweep(shared_data, tmp_path):
     # the file was corrected by NormPos: doing it again changes next to nothing
     plain = read_one(tmp_path, settings("carstens", channel_map=names)).tracks
     assert_allclose(column(tracks, "TT_y"), column(plain, "TT_y"), atol=0.5)
+
+
+TEXT = "\t".join(
+    f"Ch{s + 1}_{name}"
+    for s in range(2)
+    for name in ("X", "Y", "Z", "phi", "theta", "RMS", "Extra")
+)
+
+
+def test_text_exports_are_sweeps_and_other_texts_are_not(tmp_path):
+    rows = "\n".join("\t".join(str(k + row / 10) for k in range(14)) for row in range(100))
+    put(tmp_path / "S1" / "0001.txt", f"{TEXT}\n{rows}\n")
+    put(tmp_path / "S1" / "prompt.txt", "say so")
+    put_sound(tmp_path / "S1" / "wav" / "0001.wav", 0.5)
+    corpus = settings("carstens", channel_map={2: "TT"}, text_rate_hz=200)
+    tracks = read_one(tmp_path, corpus).tracks
+    assert tracks.rate == pytest.approx(200)
+    assert tracks.values[0].tolist() == [7, 8, 9] and tracks.channels == ("TT_x", "TT_z", "TT_y")
+    # the same sweep as the articulograph wrote it comes first
+    put_sweep(tmp_path / "S1" / "0001.pos", in_head())
+    assert read_one(tmp_path, settings("carstens", channel_map=MAP)).tracks.channels[0] == "LE_x"
+
+
+@pytest.mark.parametrize("place", ["S2/wav", "S1/day2/wav", "S2"])
+def test_another_speaker_s_sound_is_not_taken(tmp_path, place):
+    put_sweep(tmp_path / "S1" / "day1" / "pos" / "0001.pos", in_head())
+    put_sound(tmp_path / place / "0001.wav", 0.5)
+    with pytest.raises(InputError, match=r"S1/day1/pos/0001\.wav: not found"):
+        read_all(tmp_path, settings("carstens", channel_map=MAP))
+
+
+def test_the_palate_is_the_way_of_a_sensor_along_it(tmp_path):
+    x = np.concatenate([np.linspace(-50, 0, 200), np.linspace(0, -50, 200)])
+    arch = 10 - 0.01 * (x + 25) ** 2
+    points = in_head(400)
+    points[:, 8] = np.stack([x, 0 * x, arch - 3 * (np.arange(400) % 50 == 0)], axis=1)  # lifted off
+    put_sweep(tmp_path / "palate.pos", points)
+    session(tmp_path / "corpus")
+    trace = PalateTrace(file=str(tmp_path / "palate.pos"), sensor=9)
+    # the head moved meanwhile: it is held still as in every sweep
+    corpus = settings(
+        "carstens",
+        channel_map=MAP,
+        palates={"A": trace},
+        head_correction={"reference": REFERENCE, "recording": str(tmp_path / "palate.pos")},
+    )
+    found = palates.traced(corpus)["A"]
+    ends = np.linalg.norm(found[0] - found[-1])
+    assert 40 < ends < 51
+    assert (np.diff(found[:, 0]) > 0).all()
+
+
+def test_a_real_palate_lies_over_the_tongue(shared_data):
+    folder = shared_data / "tardis_sf2"
+    names = {1: "TT", 2: "TB", 3: "TD", 4: "LI", 6: "UL", 7: "LL"}
+    trace = PalateTrace(file=str(folder / "sf2_palate.txt"), sensor=15)
+    corpus = settings("carstens", channel_map=names, palates={"sf2": trace})
+    utterance = read_one(folder, corpus)  # the trace is no utterance
+    assert utterance.id == "sf2_0005" and utterance.sample_rate == 48_000
+    tracks = utterance.tracks
+    palate = palates.traced(corpus)["sf2"]
+    assert palate[0, 0] < 47 and palate[-1, 0] > 84
+    for sensor in ("TT", "TB", "TD"):
+        roof = np.interp(column(tracks, f"{sensor}_x"), *palate.T)
+        room = roof - column(tracks, f"{sensor}_y")
+        assert -1.5 < room.min() < 6 and room.max() > 5  # it touches or all but touches, and leaves

@@ -6,7 +6,14 @@ from pipeline.corpora import mngu0
 from pipeline.formats import est_track
 from pipeline.ground.console import InputError
 from pipeline.ground.utterance import Label, Tracks
-from tests.pipeline.corpora.recording_files import column, put, put_sound, read_one, settings
+from tests.pipeline.corpora.recording_files import (
+    column,
+    put,
+    put_sound,
+    read_all,
+    read_one,
+    settings,
+)
 
 MNGU0 = settings("mngu0")
 SENSORS = ("T3", "T2", "T1", "ref", "jaw", "upperlip", "lowerlip")
@@ -104,3 +111,55 @@ def test_channels_of_something_else_are_refused(tmp_path):
     est_track.write(path, Tracks(np.arange(3) / 200, np.ones((3, 1)), ("f0",)))
     with pytest.raises(InputError, match="no channel T3_py, T3_pz"):
         read_one(tmp_path, MNGU0)
+
+
+def arrays(folder, frames=240, columns=12, dtype=float):
+    """Column k is k + frame / 1000."""
+    table = (np.arange(columns) + np.arange(frames)[:, None] / 1000).astype(dtype)
+    np.save(folder / "mngu0_s1_0001.npy", table)
+    put_sound(folder / "mngu0_s1_0001.wav", 1.2)
+    return folder
+
+
+def test_arrays_of_z_scores_are_no_millimetres(tmp_path):
+    utterance = read_one(arrays(tmp_path), MNGU0)
+    tracks = utterance.tracks
+    assert tracks.unit == "z" and tracks.rate == pytest.approx(200) and tracks.time[0] == 0
+    assert tracks.channels[:4] == ("TD_x", "TD_y", "TB_x", "TB_y")
+    assert tracks.channels[4:] == tuple(f"{s}_{a}" for s in ("TT", "LI", "UL", "LL") for a in "xy")
+    assert tracks.values[5, :4].tolist() == [-0.005, 1.005, -2.005, 3.005]  # x counted backward
+    assert read_one(packages(tmp_path), MNGU0).tracks.unit == "mm"  # where there are millimetres
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda f: arrays(f, columns=11), r"float64 \(240, 11\) is no table of 12 columns"),
+        (lambda f: arrays(f, dtype=object), "object .* is no table"),
+        (lambda f: put(f / "mngu0_s1_0001.npy", b"no"), "not an array"),
+        (
+            lambda f: put(
+                f / "mngu0_s1_0001.npy", (arrays(f) / "mngu0_s1_0001.npy").read_bytes()[:-1]
+            ),
+            "truncated",
+        ),
+    ],
+)
+def test_arrays_that_are_none(tmp_path, spoil, reason):
+    arrays(tmp_path)
+    spoil(tmp_path)
+    with pytest.raises(InputError, match=rf"mngu0_s1_0001\.npy: .*{reason}"):
+        read_one(tmp_path, MNGU0)
+
+
+def test_real_arrays(shared_data):
+    utterances = read_all(shared_data / "mngu0", MNGU0)
+    assert len(utterances) == 6
+    for utterance in utterances:
+        tracks = utterance.tracks
+        assert utterance.sample_rate == 16_000 and tracks.unit == "z"
+        silent_end = len(utterance.audio) / 16_000 - tracks.time[-1]
+        assert 0 <= silent_end < 0.5
+        # one point of the tongue is hardly ever ahead of the next: their x go together
+        r = np.corrcoef(column(tracks, "TT_x"), column(tracks, "TB_x"))[0, 1]
+        assert r > 0.7 and np.abs(tracks.values).max() < 8

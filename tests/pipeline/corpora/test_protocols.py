@@ -105,7 +105,7 @@ def test_file_lists_decide(tmp_path):
 def test_file_lists_that_overlap_or_miss_are_refused(tmp_path):
     entries = corpus(1, 5)
     lists = write_lists(tmp_path, train=["s0_0"], validation=["s0_0"], test=["s0_4"])
-    with pytest.raises(InputError, match="s0_0 is on train and on validation"):
+    with pytest.raises(InputError, match="s0_0 is in the train and the validation set"):
         protocols.assign(entries, settings(protocol="file-lists", lists=lists))
     lists = write_lists(tmp_path, train=["s0_0"], validation=["s0_1"], test=["other"])
     with pytest.raises(InputError, match="none of its 1 utterances"):
@@ -115,7 +115,7 @@ def test_file_lists_that_overlap_or_miss_are_refused(tmp_path):
 
 
 def test_too_few_utterances_are_refused():
-    with pytest.raises(InputError, match="2 utterances leave none for the training set"):
+    with pytest.raises(InputError, match="2 utterances leave none for the train set"):
         protocols.assign(corpus(1, 2), settings())
 
 

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from pipeline.corpora import xrmb
 from pipeline.ground.console import InputError
+from pipeline.ground.utterance import Label
 from tests.pipeline.corpora.recording_files import column, put, put_sound, read_one, settings
 
 XRMB = settings("xrmb")
@@ -83,3 +85,18 @@ def test_refusals(tmp_path, content, reason):
     with pytest.raises(InputError) as refusal:
         read_one(tmp_path, XRMB)
     assert "TP005_2.TXY: " in str(refusal.value) and reason in str(refusal.value)
+
+
+def test_another_speaker_s_sound_and_labels_are_not_taken(tmp_path):
+    put(tmp_path / "JW11" / "TP005.TXY", table())
+    task(tmp_path, table(), "JW12/TP005.TXY")
+    put(tmp_path / "JW12" / "TP005.lab", "0 0.1 a\n")
+    put(tmp_path / "JW13" / "txy" / "TP005.TXY", table())
+    put_sound(tmp_path / "JW13" / "wav" / "TP005.wav", 0.2)
+    items = {item.id: item for item in xrmb.find(tmp_path, XRMB)}
+    with pytest.raises(InputError, match=r"JW11/TP005\.wav: not found"):
+        xrmb.read(items["JW11_tp005"], XRMB)
+    assert len(items["JW11_tp005"].files) == 2
+    assert xrmb.read(items["JW12_tp005"], XRMB).phones == (Label(0, 0.1, "a"),)
+    beside = xrmb.read(items["JW13_tp005"], XRMB)  # kinds of files in folders of their own
+    assert beside.speaker == "JW13" and beside.phones == ()

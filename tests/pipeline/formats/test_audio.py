@@ -2,6 +2,7 @@
 
 import struct
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 from pipeline.formats import audio
 from pipeline.ground.console import InputError
+
+pytestmark = pytest.mark.filterwarnings("ignore::pipeline.formats.audio.SoundWarning")
 
 RATE = 16000
 TONE = 0.5 * np.sin(2 * np.pi * 220 * np.arange(RATE) / RATE)
@@ -81,6 +84,70 @@ def test_channels_are_averaged(tmp_path):
     np.testing.assert_allclose(
         audio.read(tmp_path / "six.wav")[0], np.full(100_000, 0.1), rtol=1e-6
     )
+
+
+def said_of(path, channel=None):
+    """The sound, and what was said of it in all."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sound, _ = audio.read(path, channel)
+    return sound, " ".join(str(one.message) for one in caught)
+
+
+NOISE = np.random.default_rng(1).normal(0, 0.1, len(TONE))
+SECOND = {  # what people have in the second channel
+    "laryngograph": np.sign(np.sin(2 * np.pi * 220 * np.arange(RATE) / RATE + 1.2)) * 0.3,
+    "sync pulse": (np.arange(RATE) % 1600 < 20) * 0.9,
+    "hum": 0.3 * np.sin(2 * np.pi * 50 * np.arange(RATE) / RATE),
+    "noise": NOISE,
+}
+
+
+@pytest.mark.parametrize("kind", SECOND)
+def test_a_channel_that_is_no_speech_is_spoken_of_and_can_be_left_out(tmp_path, kind):
+    path = tmp_path / "two.wav"
+    soundfile.write(path, np.stack([TONE, SECOND[kind]], axis=1), RATE, subtype="FLOAT")
+    mean, said = said_of(path)
+    np.testing.assert_allclose(mean, (TONE + SECOND[kind]) / 2, atol=1e-6)
+    assert "is very unlike channel" in said
+    assert "choose the microphone's channel by its number" in said
+    for number, expected in ((1, TONE), (2, SECOND[kind])):
+        sound, said = said_of(path, number)
+        np.testing.assert_allclose(sound, expected, atol=1e-6)
+        assert said == ""
+        np.testing.assert_array_equal(np.concatenate(list(audio.blocks(path, number))), sound)
+
+
+@pytest.mark.parametrize("other", [TONE, 0.3 * TONE + 0.02 * NOISE, 0 * TONE, 1e-4 * NOISE])
+def test_channels_of_the_same_voice_or_of_none_are_averaged_without_a_word(tmp_path, other):
+    path = tmp_path / "two.wav"
+    soundfile.write(path, np.stack([TONE, other + 0.1], axis=1), RATE, subtype="FLOAT")
+    sound, said = said_of(path)
+    np.testing.assert_allclose(sound, (TONE + other + 0.1) / 2, atol=1e-6)
+    assert said == ""
+
+
+@pytest.mark.parametrize("other", [-TONE, 0.001 * NOISE - 0.9 * TONE])
+def test_channels_of_opposite_sign_are_not_averaged_to_silence(tmp_path, other):
+    path = tmp_path / "two.wav"
+    soundfile.write(path, np.stack([TONE, other], axis=1), RATE, subtype="FLOAT")
+    sound, said = said_of(path)
+    np.testing.assert_allclose(sound, TONE, atol=1e-6)
+    assert "opposite sign" in said
+    assert "channel 1 was taken" in said
+    np.testing.assert_allclose(np.concatenate(list(audio.blocks(path))), TONE, atol=1e-6)
+
+
+def test_a_channel_that_is_not_there_is_refused(tmp_path):
+    audio.write(tmp_path / "one.wav", TONE, RATE)
+    with pytest.raises(InputError, match=r"one\.wav: channel 2 is wanted, and it has 1"):
+        audio.read(tmp_path / "one.wav", 2)
+
+
+def test_sound_that_is_hardly_there_is_spoken_of(tmp_path):
+    for level, faint in ((0.01, False), (0.001, True)):
+        soundfile.write(tmp_path / "a.wav", level * TONE, RATE, subtype="FLOAT")
+        assert ("hardly any sound" in said_of(tmp_path / "a.wav")[1]) == faint
 
 
 def test_missing_empty_folder_and_text_are_refused(tmp_path):

@@ -47,6 +47,16 @@ def test_sound_of_16_bits_gets_a_full_scale_of_1(tmp_path):
     assert_allclose(recording.audio, SOUND, atol=2e-5)
 
 
+@pytest.mark.parametrize("peak", [1.03, 4.0])
+def test_sound_that_overshoots_1_is_not_taken_for_integers(tmp_path, peak):
+    samples = (SOUND / np.abs(SOUND).max() * peak)[:, None]
+    recording = mview.read(put(tmp_path, structs(AUDIO={"SIGNAL": samples})), "xzy")
+    assert np.abs(recording.audio).max() == pytest.approx(peak)
+    resampled = samples / peak * 20_000.5  # integers that were resampled
+    recording = mview.read(put(tmp_path, structs(AUDIO={"SIGNAL": resampled})), "xzy")
+    assert np.abs(recording.audio).max() == pytest.approx(20_000.5 / 32768)
+
+
 def test_real_file(shared_data):
     path = shared_data / "hprc" / "F01_B01_S01_R01_N.mat"
     recording = mview.read(path, "xzy")

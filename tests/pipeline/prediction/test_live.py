@@ -1,4 +1,4 @@
-"""Sound that still goes on: rows equal to the offline ones, and as early as was said."""
+"""Live sound: rows equal to the offline ones, and as early as was said."""
 
 import io
 import os
@@ -11,14 +11,16 @@ import types
 import numpy as np
 import pytest
 
-from pipeline.formats import audio
+from pipeline.formats import audio, track_csv
 from pipeline.ground.console import UsageError
 from pipeline.prediction import live
 from tests.conftest import ROOT
+from tests.features.sounds import SILENCES, voice
 from tests.pipeline import small_model
 from tests.pipeline.conftest import small_utterance
 
 RATE = 16_000
+LAST_DIGIT = 1.0001e-4  # mm; what docs/reproducibility.md promises where onnxruntime has a part
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,7 @@ def command(folder, *arguments):
     )
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("rate", [16_000, 44_100])
 def test_the_stream_is_the_offline_result_with_the_statistics_of_training(
     folders, stage, tmp_path, rate
@@ -50,7 +53,10 @@ def test_the_stream_is_the_offline_result_with_the_statistics_of_training(
     options = ["--no-plot", "--standardized", "--statistics", "training"]
     model = str(folders / "one_way")
     assert stage("predict", str(tmp_path / "a.wav"), "--model", model, *options).status == 0
-    assert out == (tmp_path / "a.csv").read_bytes()
+    (tmp_path / "live.csv").write_bytes(out)
+    rows, whole = (track_csv.read(tmp_path / name) for name in ("live.csv", "a.csv"))
+    np.testing.assert_array_equal(rows.time, whole.time)
+    np.testing.assert_allclose(rows.values, whole.values, rtol=0, atol=LAST_DIGIT)
 
 
 def test_rows_come_as_early_as_was_said(folders):
@@ -99,6 +105,30 @@ def test_a_stream_without_sound_is_one_line(folders, pcm, reason):
     assert out == b""
     assert reason in err.splitlines()[-1]
     assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize("name", SILENCES)
+def test_a_stream_that_holds_no_speech_is_refused_and_gives_no_row(folders, name):
+    model, out = live.load(folders / "one_way"), io.StringIO()
+    with pytest.raises(ValueError, match="silence: "):
+        live.follow(model, np.array_split(SILENCES[name], 50), RATE, out)
+    assert out.getvalue() == ""
+
+
+def test_rows_of_silence_wait_for_the_first_speech(folders):
+    model, out = live.load(folders / "one_way"), io.StringIO()
+    sound = np.concatenate([SILENCES["digital silence"], voice()])
+    known = []
+
+    def pieces():
+        for piece in np.array_split(sound, 300):  # of 10 ms
+            yield piece
+            known.append(out.getvalue().count("\n"))
+
+    assert live.follow(model, pieces(), RATE, out) == 301
+    assert known[200] == 0
+    assert known[210] > 200
+    assert out.getvalue().count("\n") == 302
 
 
 def test_bytes_may_arrive_in_any_portions(tmp_path):

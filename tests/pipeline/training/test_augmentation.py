@@ -1,16 +1,21 @@
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.deltas import with_deltas
 from features.mfcc import mfcc
 from features.standardization import Standardizer
 from pipeline.ground import artifacts, params
 from pipeline.ground.console import InputError
 from pipeline.ground.storage import Store
+from pipeline.trained.dynamics import Dynamics
 from pipeline.training import fitting
 from pipeline.training.augmentation import Augmentation, Joins, Material, Pairs, Sounds, vary
+from tests.features.sounds import SILENCES
 from tests.pipeline.conftest import RATE, change, small_utterance
 
 STILL = params.Sound(
@@ -67,11 +72,11 @@ def test_sound_that_is_left_as_it_is_gives_the_stored_features(project, stage, m
 
 @pytest.fixture(params=["utterance", "speaker", "corpus"])
 def joined(request, project, stage):
-    """The training set of two speakers, standardised in every way, and its joins."""
+    """The training set of two speakers in two sessions each, standardised in every way, joined."""
     change(project / "params.yaml", standardize__mode=request.param)
     names = [wav.stem for wav in sorted((project / "recordings").glob("*.wav"))]
-    rows = [f"{name},{'ab'[k % 2]}\n" for k, name in enumerate(names)]
-    (project / "recordings" / "metadata.csv").write_text("".join(["id,speaker\n", *rows]))
+    rows = [f"{name},{'ab'[k % 2]},{k // 2 % 2}\n" for k, name in enumerate(names)]
+    (project / "recordings" / "metadata.csv").write_text("".join(["id,speaker,session\n", *rows]))
     for name in ("corpus", "extract", "standardize"):
         assert stage(name).status == 0
     store = Store(artifacts.STANDARDIZED, "standardize")
@@ -86,11 +91,11 @@ def raw_frames(split, k):
     return [frames.frames(entry, name) for name in ("inputs", "targets")]
 
 
-def test_a_stretch_is_of_one_speaker_and_standardised_like_an_utterance(joined):
+def test_a_stretch_is_of_one_session_and_standardised_like_an_utterance(joined):
     split, joins, mode = joined
     rng = np.random.default_rng(1)
-    speakers = [entry.about["speaker"] for entry in split.entries]
-    assert set(speakers) == {"a", "b"}
+    speakers = [(entry.about["speaker"], entry.about["session"]) for entry in split.entries]
+    assert set(speakers) == {("a", "0"), ("a", "1"), ("b", "0"), ("b", "1")}
     seen = set()
     for k in range(len(split.entries)):
         stretch = joins.pairs.draw(k, rng)
@@ -126,6 +131,43 @@ def test_the_sound_of_a_stretch_gives_the_features_of_the_stretch(joined):
         z = [Standardizer().fit_transform(array[away]) for array in (x, heard)]
         r = np.mean(z[0] * z[1], axis=0)
         assert r.min() > 0.98
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2])
+def test_the_deltas_of_each_part_are_its_own(joined, rate):
+    split, joins, _ = joined
+    still = params.load().recipes["tutorial"].augment
+    augment = msgspec.structs.replace(still, join=1.0, rate=rate)
+    count = len(split.entries)
+    varied = Augmentation(augment, count, np.random.default_rng(4), Material(joins))
+    dynamics = Dynamics((1.0,) * 8)
+    seams = [varied.seam(k) for k in range(count)]
+    assert sum(seam > 0 for seam in seams) > count / 2
+    for k, seam in enumerate(seams):
+        _, y = varied.apply(k, *split.read(k))
+        assert 0 <= seam < len(y)
+        found = dynamics.beside(y, seam)
+        np.testing.assert_array_equal(found[:, :4], y)
+        for part in (slice(0, seam), slice(seam, None)):
+            if len(y[part]):
+                np.testing.assert_allclose(found[part], with_deltas(y[part], 2), atol=1e-6)
+    # where it is said to be: what was joined there is the start of another utterance
+    if not rate:
+        k = next(k for k, seam in enumerate(seams) if seam > 2)
+        stretch = joins.pairs.draw(k, np.random.default_rng(varied.seeds[k]))
+        x, _ = varied.apply(k, *split.read(k))
+        second, _ = split.read(stretch.members[1])
+        part = x[seams[k] :]
+        r = [np.corrcoef(a, b)[0, 1] for a, b in zip(part.T, second[: len(part)].T, strict=True)]
+        assert min(r) > 0.99
+
+
+def test_an_utterance_that_is_not_joined_has_no_seam(standardized):
+    split = fitting.Split.open(Store(artifacts.STANDARDIZED, "standardize"), "train")
+    augment = params.load().recipes["tutorial"].augment
+    for material in (Material(Joins(split.store, split.entries, BATCH)), Material()):
+        varied = Augmentation(augment, len(split.entries), np.random.default_rng(4), material)
+        assert not any(varied.seam(k) for k in range(len(split.entries)))
 
 
 def test_one_utterance_of_a_speaker_is_joined_to_none(standardized):
@@ -207,6 +249,19 @@ def test_each_change_changes_the_features_and_none_moves_them():
         z = [Standardizer().fit_transform(x)[:, 0] for x in (before, after)]
         lags = [np.mean(z[0][5:-5] * z[1][5 + lag : len(z[1]) - 5 + lag]) for lag in range(-4, 5)]
         assert np.argmax(lags) == 4, key
+
+
+@pytest.mark.parametrize("name", SILENCES)
+def test_a_stretch_without_speech_stays_as_it_is_stored(standardized, monkeypatch, name):
+    split, sounds = opened(STILL)
+    x, y = split.read(0)
+    loud = sounds.read(0)
+    varied, _ = Material(sounds=sounds).utterance(0, x + 1, y, False, np.random.default_rng(0))
+    assert np.abs(varied - (x + 1)).max() > 0.5
+    silent = replace(loud, audio=np.resize(SILENCES[name], len(loud.audio)))
+    monkeypatch.setattr(Sounds, "read", lambda self, k: silent)
+    varied, _ = Material(sounds=sounds).utterance(0, x + 1, y, False, np.random.default_rng(0))
+    np.testing.assert_array_equal(varied, x + 1)
 
 
 def test_the_epoch_decides_what_is_drawn(standardized):
