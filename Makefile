@@ -12,11 +12,21 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: repro test check bench compare real tutorials lock debian
+.PHONY: repro test check bench compare real tutorials lock debian scm
 
-repro: .venv/run
+repro: .venv/run scm
 	@dvc repro
 	@python -m pipeline.compare
+
+# A folder without git, such as an unpacked ZIP, is a project for DVC, too.
+LOCALLY := dvc config --quiet --local
+scm: .venv/run
+	@if [ -e .git ] || git rev-parse --git-dir >/dev/null 2>&1; then \
+	  ! grep -qs no_scm .dvc/config.local || $(LOCALLY) --unset core.no_scm; \
+	elif ! grep -qs no_scm .dvc/config.local; then \
+	  echo "No git here: DVC goes without; experiments want \`git init\` and a first commit"; \
+	  $(LOCALLY) core.no_scm true; \
+	fi
 
 test: .venv/dev debian style
 	python -m pytest --numprocesses 2 --dist worksteal
