@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from typing import NoReturn, TextIO, TypeVar
 from tqdm import tqdm
 
 Item = TypeVar("Item")
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 class InputError(Exception):
@@ -102,14 +104,21 @@ def stage_parser(description: str | None, prog: str) -> argparse.ArgumentParser:
 def run(main: Callable[[], None]) -> NoReturn:
     """Run a command and leave with its exit status.
 
-    0 is success, 2 a wrong command or parameter, 1 unusable input, 130 an interrupt. An expected
-    error becomes one line on standard error; anything else is a defect and keeps its traceback.
+    0 is success, 2 a wrong command or parameter, 1 unusable input, or a disk that is full or may
+    not be written, 130 an interrupt. An expected error becomes one line on standard error; anything
+    else is a defect and keeps its traceback.
     """
     try:
         main()
     except InputError as error:
         warn(f"error: {error}")
         sys.exit(error.exit_status)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        warn(f"error: {place}{error.strerror}; mend that and run the same command again")
+        sys.exit(1)
     except KeyboardInterrupt:
         warn("error: interrupted; run the same command again to go on")
         sys.exit(130)
