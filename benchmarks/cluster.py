@@ -36,31 +36,42 @@ def free_port() -> int:
 
 
 class Cluster:
-    """A scheduler and two workers, each a process of its own, as on several machines."""
+    """A scheduler and two workers, each a process of its own, as on several machines.
 
-    def __init__(self, folder: Path) -> None:
+    Only the workers can import the project, or nobody.
+    """
+
+    def __init__(self, folder: Path, *, workers_have_project: bool = True) -> None:
         self.folder = folder
         port = free_port()
         self.address = f"tcp://127.0.0.1:{port}"
         here = ["--host", "127.0.0.1", "--no-dashboard"]
-        self.scheduler = self.start("distributed.cli.dask_scheduler", "--port", str(port), *here)
+        self.scheduler = self.start(
+            "distributed.cli.dask_scheduler", "--port", str(port), *here, project=False
+        )
         options = ["--no-nanny", "--nthreads", "1"]
         self.workers = [
-            self.start("distributed.cli.dask_worker", self.address, *here, *options)
+            self.start(
+                "distributed.cli.dask_worker",
+                *(self.address, *here, *options),
+                project=workers_have_project,
+            )
             for _ in range(2)
         ]
 
-    def start(self, module: str, *options: str) -> subprocess.Popen[str]:
+    def start(self, module: str, *options: str, project: bool) -> subprocess.Popen[str]:
         """Start one of its processes."""
-        return self.run(["-m", module, *options], subprocess.DEVNULL)
+        return self.run(["-m", module, *options], subprocess.DEVNULL, project=project)
 
     def predict(self, *options: str, command: list[str] = COMMAND) -> subprocess.Popen[str]:
         """Start the command."""
         return self.run([*command, *options, "--cluster", self.address], subprocess.PIPE)
 
-    def run(self, command: list[str], output: int) -> subprocess.Popen[str]:
+    def run(
+        self, command: list[str], output: int, *, project: bool = True
+    ) -> subprocess.Popen[str]:
         """Start a process of Python."""
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT) if project else ""}
         return subprocess.Popen(
             [sys.executable, *command],
             cwd=self.folder,

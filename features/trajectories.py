@@ -65,8 +65,9 @@ def mlpg(means: NDArray[Any], variances: NDArray[Any], orders: int = 2) -> NDArr
         right = _back(right) + weighted[:, order]
     bands = min(length, 4 * orders + 1)
     if np.ndim(variances) == 1:  # W' V^-1 W is a sum of as many matrices as there are orders
-        squares = _squares(length, orders, bands).swapaxes(1, 2)
-        normal = np.tensordot(precisions[0], squares, axes=(0, 0)).swapaxes(1, 2)  # as LAPACK wants
+        squares = np.ascontiguousarray(_squares(length, orders, bands).swapaxes(1, 2))
+        # in the order in which LAPACK wants the memory; BLAS's product would depend on its threads
+        normal = np.einsum("od,otb->dtb", precisions[0], squares).swapaxes(1, 2)
     else:
         windows = _windows(length, orders)
         normal = np.stack(

@@ -31,7 +31,7 @@ MINIMUM_S = 0.1  # shorter than this is no utterance
 def source(corpus: params.Corpus) -> Path:
     """Return the folder of the corpus; the embedded one's is made by this stage."""
     if corpus.path is not None:
-        folder = Path(corpus.path)
+        folder = artifacts.from_project(corpus.path)
         if not folder.is_dir():
             raise UsageError(f"corpus.path: {folder}: no such folder")
         return folder
@@ -109,7 +109,8 @@ def scan(corpus: params.Corpus, folder: Path) -> tuple[list[dict], list[dict]]:
         if corpus.strict:
             raise InputError(f"{name}{reason} (corpus.strict is true)")
         warn(f"refused {name}{reason}")
-        refused.append({"id": item.id, "file": shown(item.files[0]), "reason": reason})
+        file = shown(artifacts.to_project(item.files[0]))
+        refused.append({"id": item.id, "file": file, "reason": reason})
     if unusable:
         warn(f"left out {len(unusable)} label(s) that cannot be used, the first: {unusable[0]}")
     return accepted, refused

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -115,7 +116,7 @@ def extract_one(
 
 def resolved(item: Item) -> tuple[Path, ...]:
     """Return the files of an utterance by their absolute paths."""
-    return tuple(path.resolve() for path in item.files)
+    return tuple(artifacts.from_project(path).resolve() for path in item.files)
 
 
 def unit_of_corpus() -> str:
@@ -126,6 +127,15 @@ def unit_of_corpus() -> str:
     return units[0]
 
 
+def with_recording_resolved(settings: params.Params) -> params.Params:
+    """Return the parameters with the one path that a reader needs absolute."""
+    change, head = msgspec.structs.replace, settings.corpus.head_correction
+    if head.recording is None:
+        return settings
+    head = change(head, recording=str(artifacts.from_project(head.recording).resolve()))
+    return change(settings, corpus=change(settings.corpus, head_correction=head))
+
+
 def extract_all(
     settings: params.Params, jobs: int, cluster: str | None
 ) -> Iterator[tuple[Item, Any]]:
@@ -133,8 +143,9 @@ def extract_all(
     default = corpora.default_layout(settings.corpus)
     layout = layouts.resolve(settings.extract.layout, settings.layouts, default)
     rows = list(manifest.read())
+    there = with_recording_resolved(settings)
     calls = [
-        (replace(item, files=resolved(item)), row["sha256"], layout, settings) for item, row in rows
+        (replace(item, files=resolved(item)), row["sha256"], layout, there) for item, row in rows
     ]
     results = workers.spread(extract_one, calls, jobs, cluster)
     for (item, _), result in zip(

@@ -53,7 +53,7 @@ def run_fold(root: Path, fold: str, tree: workspaces.Tree) -> str:
         workspaces.lay_out(
             part, tree, (artifacts.FRAMES, artifacts.FRAMES.with_name("corpus")), root
         )
-        workspaces.run_stages(part, STAGES, f"fold {fold}")
+        workspaces.run_stages(part, STAGES, f"fold {fold}", root)
         figures = read_json(part / artifacts.METRICS, "evaluate")
         shutil.rmtree(part / "data")  # the folds share the frames; their copies in z are the bulk
     write_json(root / RESULTS / f"{fold}.json", figures)

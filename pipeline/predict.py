@@ -14,6 +14,7 @@ import argparse
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
         help="standardise features by the recording's own mean and deviation or by the average"
         " over training; default: as in training",
     )
+    add("--channel", type=number, help="which one of each sound, from 1; default: their mean")
     add("--overwrite", action="store_true", help="replace files that are no predictions, too")
     add("--resume", action="store_true", help="skip sounds whose very same prediction is there")
     workers.add_options(options)
@@ -63,6 +65,13 @@ def parser() -> argparse.ArgumentParser:
     add("--microphone", action="store_true", help="sound of the microphone to CSV rows")
     add("--rate", type=int, default=SAMPLE_RATE, help="of these two, Hz; default: 16000")
     return options
+
+
+def number(text: str) -> int:
+    """Return the number of a channel; for argparse, which names the option."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a channel, 1 or more")
+    return int(text)
 
 
 def settings(options: argparse.Namespace, sounds: int) -> Settings:
@@ -76,6 +85,7 @@ def settings(options: argparse.Namespace, sounds: int) -> Settings:
         standardized=options.standardized,
         plot=sounds == 1 if options.plot is None else options.plot,
         animate=options.animate,
+        channel=options.channel,
         overwrite=options.overwrite,
         resume=options.resume,
     )
@@ -122,8 +132,9 @@ def summary(done: Sequence[Result], seconds: float) -> str:
     new = [result for result in done if not result.done_before]
     frames = sum(result.frames for result in new)
     if len(done) == len(new) == 1:
-        made = ", ".join(new[0].files)
-        return f"predict: {new[0].audio}{new[0].note}: {frames} frames -> {made}; {MM}"
+        about = "; ".join(part for part in (new[0].note, *new[0].remarks) if part)
+        about = f" ({about})" * bool(about)
+        return f"predict: {new[0].audio}{about}: {frames} frames -> {', '.join(new[0].files)}; {MM}"
     sound = sum(result.seconds for result in new)
     there = f", {len(done) - len(new)} were there" * (len(done) > len(new))
     return (
@@ -132,12 +143,25 @@ def summary(done: Sequence[Result], seconds: float) -> str:
     )
 
 
+def remarks(done: Sequence[Result]) -> Iterator[str]:
+    """Yield in a line each what is to be known of sounds, with the first and the number of them."""
+    sounds: dict[str, list[Path]] = {}
+    for result in done:
+        for remark in result.remarks:
+            sounds.setdefault(remark, []).append(result.audio)
+    for remark, paths in sounds.items():
+        more = f" and {len(paths) - 1} more" * (len(paths) > 1)
+        yield f"predict: {paths[0]}{more}: {remark}"
+
+
 def stream(options: argparse.Namespace) -> None:
     """Write rows to standard output while the sound goes on."""
     if options.audio or options.manifest or options.output:
         raise UsageError("--stream and --microphone take no files and write to standard output")
     if not audio.LOWEST_RATE <= options.rate <= audio.HIGHEST_RATE:
         raise UsageError(f"--rate {options.rate}: not a sample rate of speech, in Hz")
+    if options.channel is not None:
+        raise UsageError("--channel: --stream and --microphone have one channel")
     if options.statistics == "own":
         raise UsageError("--statistics own: a sound's own statistics are known only at its end")
     model = live.load(options.model)
@@ -156,7 +180,10 @@ def files(options: argparse.Namespace) -> None:
     if not options.audio and options.manifest is None:
         raise UsageError("name a sound, a folder or a --manifest; --help tells more")
     description.read_about(options.model / "model.json")  # no model is said before all else
-    found = recordings.find(options.audio, options.manifest)
+    passed_over = Counter[str]()
+    found = recordings.find(options.audio, options.manifest, passed_over)
+    if passed_over:
+        warn(f"predict: {recordings.what_was_passed_over(passed_over)}")
     wanted = settings(options, len(found))
     known = list(headers(found, places(found, options.output)))
     jobs = [job for job in known if isinstance(job, Job)]
@@ -170,7 +197,11 @@ def files(options: argparse.Namespace) -> None:
         else:
             warn(as_typed(result.error))
             failed += 1
-    say(as_typed(summary(done, time.perf_counter() - started)))
+    if len(done) > 1:
+        for line in remarks(done):
+            warn(as_typed(line))
+    if done:
+        say(as_typed(summary(done, time.perf_counter() - started)))
     if failed:
         raise InputError(f"{failed} of {len(found)} sounds could not be predicted")
 

@@ -22,7 +22,7 @@ from features.frames import frame_count, frame_times
 from pipeline import corpora
 from pipeline.corpora import inspection, palates
 from pipeline.evaluation.palates import TRACED, Palate, of_speakers
-from pipeline.ground import params
+from pipeline.ground import artifacts, params
 from pipeline.ground.console import InputError, UsageError, progress, run, say, stage_parser, warn
 from pipeline.ground.sensors import positions, tongue_sensors
 from pipeline.ground.storage import write_text
@@ -71,17 +71,23 @@ def scene_of(utterance: Utterance, tracks: Tracks, palate: Palate | None) -> Sce
     )
 
 
-def read(settings: params.Params, count: int) -> Iterator[tuple[Utterance, Tracks]]:
-    """Yield the first utterances of a corpus that can be used; a line says why one cannot."""
-    reader = corpora.reader(settings.corpus.reader)
-    if settings.corpus.path is None:
+def named(corpus: params.Corpus) -> tuple[params.Corpus, Path]:
+    """Return a corpus whose sensors have names, and its folder."""
+    if corpus.path is None:
         raise UsageError("corpus.path: no folder given; say --path FOLDER")
-    folder = Path(settings.corpus.path)
-    corpus = inspection.with_names(settings.corpus, folder)
+    folder = artifacts.from_project(corpus.path)
+    return inspection.with_names(corpus, folder), folder
+
+
+def read(
+    corpus: params.Corpus, folder: Path, settings: params.Extract, count: int
+) -> Iterator[tuple[Utterance, Tracks]]:
+    """Yield the first utterances of a corpus that can be used; a line says why one cannot."""
+    reader = corpora.reader(corpus.reader)
     for item in islice(reader.find(folder, corpus), count):
         try:
             utterance = reader.read(item, corpus)
-            yield utterance, on_grid(utterance, settings.extract)
+            yield utterance, on_grid(utterance, settings)
         except InputError as error:
             warn(f"refused {error}")
 
@@ -106,25 +112,23 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = params.load()
     chosen = {key: getattr(arguments, key) for key in ("reader", "path") if getattr(arguments, key)}
-    settings = msgspec.structs.replace(
-        settings, corpus=msgspec.structs.replace(settings.corpus, **chosen)
-    )
-    shown = list(read(settings, arguments.utterances))
+    corpus, folder = named(msgspec.structs.replace(settings.corpus, **chosen))
+    shown = list(read(corpus, folder, settings.extract, arguments.utterances))
     if not shown:
-        raise InputError(f"{settings.corpus.path}: no utterance that can be shown")
-    traced = palates.traced(inspection.with_names(settings.corpus, Path(settings.corpus.path)))
+        raise InputError(f"{folder}: no utterance that can be shown")
+    traced = palates.traced(corpus)
     known = palates_of(shown) | {s: Palate(outline, TRACED) for s, outline in traced.items()}
     packed = []
     for utterance, tracks in progress(shown, unit="utterances"):
         scene = scene_of(utterance, tracks, known.get(utterance.speaker))
-        folder = arguments.output / utterance.id
+        pictures = arguments.output / utterance.id
         for name, figure in scenes.pictures(scene, tracks.channels[0]):
-            style.save(figure, folder / name)
-        scenes.animate(scene, folder / "midsagittal")
+            style.save(figure, pictures / name)
+        scenes.animate(scene, pictures / "midsagittal")
         if scene.audio is not None:
             packed.append(browser.pack(scene))
     if packed:
-        title = f"{settings.corpus.reader}: as measured"
+        title = f"{corpus.reader}: as measured"
         write_text(arguments.output / "index.html", browser.page(title, packed))
     say(f"view: {len(shown)} utterances -> {arguments.output}")
 

@@ -179,7 +179,7 @@ def run(
         write_text(own / name, text)
     before = STAGES[: STAGES.index(stages[0])]
     workspaces.lay_out(own, tree, [OUTPUTS[stage] for stage in before], source)
-    workspaces.run_stages(own, stages, trial.key)
+    workspaces.run_stages(own, stages, trial.key, source)
     result = {
         "settings": settings_of(tree),
         "date": datetime.date.today().isoformat(),

@@ -2,30 +2,39 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pathspec
 import pytest
 
 from tests.conftest import ROOT
 from tests.pipeline.conftest import change, write_corpus
 
 
+def copy_project(folder: Path) -> None:
+    """Copy all files that git does not ignore, whether there is git or not."""
+    own = [f"/.dvc{line}" for line in (ROOT / ".dvc" / ".gitignore").open()]
+    ignored = pathspec.GitIgnoreSpec.from_lines([".git", *own, *(ROOT / ".gitignore").open()])
+    for here, folders, files in os.walk(ROOT):
+        place = Path(here).relative_to(ROOT)
+        folders[:] = [name for name in folders if not ignored.match_file(f"{place / name}/")]
+        (folder / place).mkdir(exist_ok=True)
+        for name in files:
+            if not ignored.match_file(place / name) and name != "dvc.lock":
+                shutil.copy2(ROOT / place / name, folder / place / name)
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
-    """Everything that git tracks, a corpus of 24 short recordings and a small network."""
+    """The project as it stands, a corpus of 24 short recordings and a small network."""
     folder = tmp_path_factory.mktemp("checkout")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    (folder / "dvc.lock").unlink(missing_ok=True)
+    copy_project(folder)
     write_corpus(folder / "recordings")
+    (folder / ".gitignore").open("a").write("/recordings/\n")
     change(
         folder / "params.yaml",
         corpus__reader="folder",
@@ -67,8 +76,9 @@ def test_repro_predict_and_the_same_figures_twice(checkout):
     assert "live" not in call(checkout, "git", "status", "--porcelain", "-uall").stdout
 
     again = call(checkout, "dvc", "repro")
-    assert "up to date" in again.stdout + again.stderr
-    assert "Running stage" not in again.stdout
+    assert again.returncode == 0
+    assert re.findall(r"Running stage '(\w+)'", again.stdout) == ["watch"]
+    assert "recordings: 48 files, as in the last run" in again.stdout
 
     summary = call(checkout, sys.executable, "-m", "pipeline.compare")
     assert f"{figures['test']['z_mse']:.3f}" in summary.stdout
@@ -91,6 +101,60 @@ def test_repro_predict_and_the_same_figures_twice(checkout):
     assert metrics.read_bytes() == before
 
 
+def test_recordings_that_were_added_or_changed_are_noticed(checkout):
+    def ran() -> list[str]:
+        outcome = call(checkout, "dvc", "repro", "standardize")
+        assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+        return re.findall(r"Running stage '(\w+)'", outcome.stdout)
+
+    ran()
+    assert ran() == ["watch"]
+    sound, tracks = (checkout / "recordings" / f"u00{ending}" for ending in (".wav", ".csv"))
+    for path in (sound, tracks):
+        shutil.copy(path, path.with_stem("u90"))
+    try:
+        assert ran() == ["watch", "corpus", "extract", "standardize"]
+        assert "\nu90," in (checkout / "data" / "corpus" / "manifest.csv").read_text()
+    finally:
+        for path in (sound, tracks):
+            path.with_stem("u90").unlink()
+    os.utime(sound)  # its bytes are what they were: the frames are those of the first run
+    assert ran() == ["watch", "corpus", "extract"]
+
+
+def test_an_experiment_in_a_copy_finds_the_recordings(checkout):
+    """They are not in git, and their path is relative."""
+    assert call(checkout, "dvc", "repro", "standardize").returncode == 0
+    author = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for command in (["add", "-A"], [*author, "commit", "-qm", "run", "--allow-empty"]):
+        subprocess.run(["git", *command], cwd=checkout, check=True)
+    before = (checkout / "data" / "corpus" / "manifest.csv").read_bytes()
+    own = ["-S", "corpus.strict=true", "-S", "extract.cutoff_hz=1_5.0", "-S", "plot.track=0e0"]
+    ran = call(checkout, "dvc", "exp", "run", "--temp", "--name", "copied", *own, "extract")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "24 utterances, 0.4 min" in ran.stdout  # by the stage corpus
+    assert "24 utterances, 2480 frames" in ran.stdout  # by extract
+    assert call(checkout, "dvc", "exp", "apply", "copied").returncode == 0
+    assert (checkout / "data" / "corpus" / "manifest.csv").read_bytes() == before
+    subprocess.run(["git", "checkout", "-q", "."], cwd=checkout, check=True)
+
+
+def test_a_folder_without_git_is_a_project_too(tmp_path):
+    """Such as a ZIP from GitHub; `make repro` begins with `make scm`."""
+    copy_project(tmp_path)
+    refused = call(tmp_path, "dvc", "status")
+    assert "not a git repository" in refused.stderr
+    make = ("make", "--silent", "--old-file", ".venv/run", "scm")
+    assert call(tmp_path, *make).stdout.startswith("No git here: DVC goes without")
+    ran = call(tmp_path, "dvc", "repro", "watch")
+    assert ran.returncode == 0, ran.stderr
+    assert "watch: the embedded corpus, no recordings" in ran.stdout
+    assert call(tmp_path, *make).stdout == ""
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    assert call(tmp_path, *make).returncode == 0
+    assert "no_scm" not in (tmp_path / ".dvc" / "config.local").read_text()
+
+
 def test_predict_without_a_model_says_what_to_run(tmp_path):
     write_corpus(tmp_path, 1)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -107,7 +171,7 @@ def test_predict_without_a_model_says_what_to_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["corpus", "extract", "standardize", "train", "evaluate", "plot", "predict"]
+    "name", ["watch", "corpus", "extract", "standardize", "train", "evaluate", "plot", "predict"]
 )
 def test_every_stage_explains_itself(name):
     outcome = call(ROOT, sys.executable, "-m", f"pipeline.{name}", "--help")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,13 @@ def row(item: Item, utterance: Utterance) -> dict[str, Any]:
         "span_start_s": "" if item.span is None else item.span[0],
         "span_end_s": "" if item.span is None else item.span[1],
         "sha256": checksum(*item.files),
-        "files": SEPARATOR.join(path.as_posix() for path in item.files),
+        "files": SEPARATOR.join(artifacts.to_project(path).as_posix() for path in item.files),
     }
+
+
+def located(item: Item) -> Item:
+    """Return an utterance with its files where they are, from a copy of the project, too."""
+    return replace(item, files=tuple(artifacts.from_project(path) for path in item.files))
 
 
 def write(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
+from pipeline.ground import artifacts
 from pipeline.ground.console import InputError, UsageError
 from pipeline.ground.params import Standardize
 from pipeline.ground.storage import Entry
@@ -73,7 +73,7 @@ def file_lists(entries: Sequence[Entry], settings: Standardize) -> Splits:
     split_of: dict[str, str] = {}
     for split, name in settings.lists.items():
         try:
-            ids = Path(name).read_text(encoding="utf-8").split()
+            ids = artifacts.from_project(name).read_text(encoding="utf-8").split()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"standardize.lists.{split}: {name}: {error}") from None
         for identity in ids:

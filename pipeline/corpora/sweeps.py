@@ -21,6 +21,7 @@ from pipeline.corpora import Item
 from pipeline.corpora.files import Companions, below, home, identifier, read_together
 from pipeline.corpora.layouts import midsagittal
 from pipeline.formats import checked
+from pipeline.ground import artifacts
 from pipeline.ground.console import InputError, UsageError
 from pipeline.ground.params import Corpus, Layout
 from pipeline.ground.utterance import Tracks, Utterance
@@ -157,7 +158,7 @@ def template_of(
     numbers = {name: number for number, name in corpus.channel_map.items()}
     head = corpus.head_correction
     return recorded_template(
-        Path(corpus.head_correction.recording),
+        artifacts.from_project(corpus.head_correction.recording),
         read_sweep,
         corpus.text_rate_hz,
         tuple(numbers[name] for name in head.reference),

@@ -8,6 +8,8 @@ its end is worse than none, so that is looked at here. A header that is merely w
 
 from __future__ import annotations
 
+import io
+import os
 import re
 import shlex
 import warnings
@@ -20,7 +22,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from pipeline.formats import containers
+from pipeline.formats import containers, mpeg
 from pipeline.ground.console import InputError
 from pipeline.ground.storage import atomic_path
 
@@ -33,18 +35,28 @@ FOREIGN = (  # not read here; ffmpeg reads them
     " .mpga .mpg .mpeg .ac3 .eac3 .dts .ape .wv .tta .spx .ra .rm .mts .ts .flv"
 )
 SUFFIXES, FOREIGN_SUFFIXES = frozenset(READ.split()), frozenset(FOREIGN.split())
-FOREIGN_STARTS = {  # the first bytes of some of them, from an offset on
-    (4, b"ftyp"): "an MPEG-4 file (m4a, mp4)",
-    (0, b"\x1a\x45\xdf\xa3"): "a Matroska or WebM file",
-    (0, b"\x30\x26\xb2\x75"): "a Windows Media file",
-    (0, b"#!AMR"): "an AMR file",
-    (0, b"\xff\xf1"): "an AAC file",
-    (0, b"\xff\xf9"): "an AAC file",
-    (0, b"wvpk"): "a WavPack file",
-    (0, b"MAC "): "a Monkey's Audio file",
-    (0, b"caff"): "a CAF file of a kind",
-    (0, b"OggS"): "an Ogg file of a kind",
+STARTS = {  # of sound files, each too odd for samples
+    "WAV": rb"(RIFF|RIFX|RF64|BW64)....WAVE",
+    "W64": rb"riff\x2e\x91\xcf\x11",
+    "AIFF": rb"FORM....AIF[FC]",
+    "FLAC": rb"fLaC",
+    "AU": rb"\.snd|dns\.",
+    "NIST SPHERE": rb"NIST_1A",
+    "MP3": rb"ID3",
+    "CAF": rb"caff",
+    "Ogg": rb"OggS",
+    "MPEG-4": rb"....ftyp",
+    "Matroska or WebM": rb"\x1a\x45\xdf\xa3",
+    "Windows Media": rb"\x30\x26\xb2\x75\x8e\x66",
+    "AMR": rb"#!AMR",
+    "WavPack": rb"wvpk",
+    "Monkey's Audio": rb"MAC ",
 }
+FOREIGN_KINDS = {"CAF", "Ogg", "MPEG-4", "Matroska or WebM", "Windows Media", "AMR", "AAC"} | {
+    "WavPack",
+    "Monkey's Audio",
+}
+ADTS = (b"\xff\xf1", b"\xff\xf9")  # what AAC without a container starts with
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000  # Hz; outside, the header is wrong or it is not speech
 BLOCK = 1 << 16  # frames read at once: memory follows what is there, not what the header claims
 FULL_SCALE = 32768  # of 16-bit samples, as libsndfile reads them
@@ -55,6 +67,10 @@ FAINT = 0.004  # of full scale, the largest sample: below, what bits there are a
 
 class SoundWarning(UserWarning):
     """What a person should know of a sound that was read; its text does not name the file."""
+
+
+class OppositeChannels(SoundWarning):
+    """Channels cancel each other, so that one of them was taken in place of their mean."""
 
 
 @dataclass(frozen=True)
@@ -160,15 +176,15 @@ def blocks(path: Path, channel: int | None = None) -> Iterator[NDArray[np.float3
 @contextmanager
 def opened(path: Path) -> Iterator[Source]:
     """Open a sound file and look at its header; what libsndfile refuses becomes one line."""
-    if not path.is_file():
-        raise InputError(f"{path}: not found")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: empty file")
     try:
+        if not path.is_file():
+            raise InputError(f"{path}: not found")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: empty file")
         with ExitStack() as stack:
             found = containers.mended(path)
             spliced = [containers.Spliced(path, piece) for piece in found.pieces]
-            inputs: Sequence[Path | containers.Spliced] = spliced or [path]
+            inputs: Sequence[bytes | containers.Spliced] = spliced or [os.fsencode(path)]
             files = tuple(stack.enter_context(soundfile.SoundFile(one)) for one in inputs)
             for file in files:
                 check_header(path, file)
@@ -182,17 +198,28 @@ def opened(path: Path) -> Iterator[Source]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except soundfile.LibsndfileError as error:
         if kind := foreign(path):
-            raise InputError(f"{path}: {kind} that is not read here; {conversion(path)}") from None
+            raise InputError(
+                f"{path}: a kind of {kind} file that is not read here; {conversion(path)}"
+            ) from None
         reason = error.error_string.strip() or f"libsndfile error {error.code}"
         raise InputError(f"{path}: not a sound file, or a damaged one ({reason})") from None
 
 
+def kind_of(start: bytes) -> str:
+    """Return the kind of a sound file by its first bytes; empty for samples or anything else."""
+    for kind, magic in STARTS.items():
+        if re.match(magic, start, re.DOTALL):
+            return kind
+    first = mpeg.frame(start[:4])
+    return "MP3" if first and mpeg.frame(start[first.bytes : first.bytes + 4]) else ""
+
+
 def foreign(path: Path) -> str:
-    """Return the kind of a file that only others read, by its first bytes; empty if unknown."""
+    """Return the kind of a file of which only others read every one; empty for any other."""
     with path.open("rb") as file:
         start = file.read(16)
-    kinds = FOREIGN_STARTS.items()
-    return next((kind for (at, magic), kind in kinds if start[at:].startswith(magic)), "")
+    kind = "AAC" if start.startswith(ADTS) else kind_of(start)
+    return kind if kind in FOREIGN_KINDS else ""
 
 
 def conversion(path: Path) -> str:
@@ -231,17 +258,17 @@ def read_blocks(source: Source, channel: int | None) -> Iterator[NDArray[np.floa
         remark("hardly any sound: its peak is below 0.4 % of full scale; record it louder")
 
 
-def remark(text: str) -> None:
+def remark(text: str, kind: type[SoundWarning] = SoundWarning) -> None:
     """Warn of a sound."""
-    warnings.warn(text, SoundWarning, stacklevel=3)
+    warnings.warn(text, kind, stacklevel=3)
 
 
-def instead_of_mean(blocks: Iterable[NDArray[np.float32]]) -> int | None:
+def instead_of_mean(blocks: Iterable[NDArray[np.floating]]) -> int | None:
     """Return the channel to take where the mean of all would not be the voice; None for the mean.
 
     Parameters
     ----------
-    blocks : iterable of float32 [n, channels]
+    blocks : iterable of float [n, channels]
         The whole sound.
 
     Warns
@@ -269,7 +296,8 @@ def instead_of_mean(blocks: Iterable[NDArray[np.float32]]) -> int | None:
     if correlation.min() < -ALIKE:
         remark(
             f"channel {others} has the opposite sign of channel {loudest + 1}, and their mean would"
-            f" be silence: channel {loudest + 1} was taken; another can be chosen by its number"
+            f" be silence: channel {loudest + 1} was taken; another can be chosen by its number",
+            OppositeChannels,
         )
         return loudest + 1
     remark(
@@ -277,6 +305,12 @@ def instead_of_mean(blocks: Iterable[NDArray[np.float32]]) -> int | None:
         " the microphone's channel by its number"
     )
     return None
+
+
+def mixed(samples: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the mean of channels, float [n, channels] to [n], or one of them, as `read` does."""
+    channel = instead_of_mean([samples])
+    return samples.mean(axis=1) if channel is None else samples[:, channel - 1]
 
 
 def check_header(path: Path, file: soundfile.SoundFile) -> None:
@@ -306,5 +340,7 @@ def write(path: Path, audio: NDArray[np.floating], sample_rate: int) -> None:
     """
     scaled = np.round(np.asarray(audio, np.float64) * FULL_SCALE)
     samples = np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    memory = io.BytesIO()  # a disk that is full is no error to libsndfile
+    soundfile.write(memory, samples, sample_rate, format="WAV", subtype="PCM_16")
     with atomic_path(path) as part:
-        soundfile.write(part, samples, sample_rate, format="WAV", subtype="PCM_16")
+        part.write_bytes(memory.getbuffer())

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TextIO, TypeVar
 
 from tqdm import tqdm
 
 Item = TypeVar("Item")
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 class InputError(Exception):
@@ -49,12 +52,44 @@ def progress(
 
 def say(line: str) -> None:
     """Print a line to standard output without breaking a progress bar."""
-    tqdm.write(line)
+    try:
+        tqdm.write(printable(line, sys.stdout))
+        sys.stdout.flush()
+    except OSError as error:
+        refuse_output(error)
 
 
 def warn(line: str) -> None:
     """Print a line to standard error without breaking a progress bar."""
-    tqdm.write(line, file=sys.stderr)
+    tqdm.write(printable(line, sys.stderr), file=sys.stderr)
+
+
+def printable(line: str, file: TextIO) -> str:
+    r"""Return a line that stays one: a file's name may have line breaks, tabs or bytes of no text.
+
+    They become ``\n``, ``\t``, ``\udcXX``; so do letters that the terminal's encoding lacks.
+    """
+    encoding = file.encoding or "utf-8"
+    return escaped(line).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def escaped(name: str) -> str:
+    """Return a name with escapes in place of what is no sign that can be read."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+
+
+def refuse_output(error: OSError) -> NoReturn:
+    """End a command whose standard output takes no more, such as a file on a full disk.
+
+    Raises
+    ------
+    InputError
+        Unless the reader went away, which had enough.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush
+    if isinstance(error, BrokenPipeError):
+        sys.exit(0)
+    raise InputError(f"standard output: {error.strerror}") from None
 
 
 def stage_parser(description: str | None, prog: str) -> argparse.ArgumentParser:
@@ -69,14 +104,21 @@ def stage_parser(description: str | None, prog: str) -> argparse.ArgumentParser:
 def run(main: Callable[[], None]) -> NoReturn:
     """Run a command and leave with its exit status.
 
-    0 is success, 2 a wrong command or parameter, 1 unusable input, 130 an interrupt. An expected
-    error becomes one line on standard error; anything else is a defect and keeps its traceback.
+    0 is success, 2 a wrong command or parameter, 1 unusable input, or a disk that is full or may
+    not be written, 130 an interrupt. An expected error becomes one line on standard error; anything
+    else is a defect and keeps its traceback.
     """
     try:
         main()
     except InputError as error:
         warn(f"error: {error}")
         sys.exit(error.exit_status)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        warn(f"error: {place}{error.strerror}; mend that and run the same command again")
+        sys.exit(1)
     except KeyboardInterrupt:
         warn("error: interrupted; run the same command again to go on")
         sys.exit(130)

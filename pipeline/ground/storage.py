@@ -27,6 +27,7 @@ from pipeline.ground.console import InputError
 
 SHARD_FRAMES = 250_000  # about 40 minutes; 63 float32 columns of it are 60 MiB
 VERSION = 1
+LONGEST_NAME = 255  # bytes
 
 Array = NDArray[np.float32]
 
@@ -38,7 +39,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Works for files and folders. Nothing is left behind when the block fails.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part{os.getpid()}")
+    part = hidden(path, f".part{os.getpid()}")
     discard(part)
     try:
         yield part
@@ -49,6 +50,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
         discard(part)
 
 
+def hidden(path: Path, ending: str) -> Path:
+    """Return a hidden neighbour of a path, its name cut to what file systems take."""
+    name = f".{path.name}{ending}"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}{ending}"
+    return path.with_name(name)
+
+
 def discard(path: Path) -> None:
     """Remove a file or a folder if it is there."""
     if path.is_dir():
@@ -57,10 +66,36 @@ def discard(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def walk(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, hidden ones left out.
+
+    Links to folders are followed; a folder to which several ways lead is entered once.
+    """
+    seen: set[tuple[int, int]] = set()
+    waiting, links = [folder], list[Path]()  # links last: a folder goes by its own name if it can
+    while waiting or links:
+        place = waiting.pop() if waiting else links.pop(0)
+        try:
+            about = place.stat()
+            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+        except OSError:
+            continue  # a link to nowhere, or a folder that may not be read
+        if (about.st_dev, about.st_ino) in seen:
+            continue
+        seen.add((about.st_dev, about.st_ino))
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                (links if entry.is_symlink() else waiting).append(place / entry.name)
+            elif entry.is_file():
+                yield place / entry.name
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
+    r"""Write a text file atomically; bytes of a file's name that are no text become ``\udcXX``."""
     with atomic_path(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, tree: Any) -> None:

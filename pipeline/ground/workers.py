@@ -5,17 +5,24 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import pickle
+import re
+import threading
+import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import cache
 from typing import Any, TypeVar
 
-from pipeline.ground.console import InputError, UsageError
+from pipeline.ground.console import InputError, UsageError, warn
 
 Outcome = TypeVar("Outcome")
 LOCAL = "local"
 AHEAD = 4  # calls per thread of a cluster that wait there: it never idles, nor holds millions
 PATIENCE_S = 10  # for a scheduler's answer
+WATCH_S = 0.5  # between two looks whether the process that gives the calls still runs
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +77,45 @@ def spread(
         from joblib import Parallel, delayed
 
         parallel = Parallel(n_jobs=min(jobs, len(calls)), return_as="generator")
-        yield from parallel(delayed(function)(*arguments) for arguments in calls)
+        yield from parallel(
+            delayed(with_parent)(os.getpid(), function, *arguments) for arguments in calls
+        )
+
+
+def with_parent(parent: int, function: Callable[..., Outcome], *arguments: Any) -> Outcome:
+    """Call a function in a process that ends as soon as the one that started it is no more."""
+    watch(parent)
+    return function(*arguments)
+
+
+@cache
+def watch(parent: int) -> None:
+    """Start to look, once in a process, whether its parent still runs.
+
+    A worker waits for minutes for a call that a killed parent will never send.
+    """
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_S)
+        os._exit(1)
+
+    if os.getppid() == parent:  # else something stands between them, which has its own way to end
+        threading.Thread(target=look, daemon=True).start()
+
+
+class Call:
+    """A call that is made where it is unpickled, for which ``pickle.loads`` gives its result.
+
+    A Dask scheduler unpickles what it hands on. This way that is bytes and a function of Python's
+    own, so that the workers alone need this project.
+    """
+
+    def __init__(self, function: Callable[..., Outcome], arguments: tuple[Any, ...]) -> None:
+        self.function, self.arguments = function, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self.function, self.arguments
 
 
 def on_cluster(
@@ -81,9 +126,17 @@ def on_cluster(
     Dask makes a call again whose worker died; its result is yielded once.
     """
     try:
-        from distributed import CancelledError, Client, LocalCluster
+        import cloudpickle
+        from distributed import CancelledError, Client, KilledWorker, LocalCluster
     except ImportError:
         raise UsageError("--cluster: pip install 'articulatory-inversion[dask]'") from None
+
+    def refusal(reason: str, remedy: str) -> InputError:
+        return InputError(
+            f"--cluster {cluster}: {reason}: {remedy}; the same command with --resume continues"
+            " where this one ended"
+        )
+
     with ExitStack() as stack:
         logging.disable(logging.CRITICAL)  # what goes wrong is told below, in one line
         stack.callback(logging.disable, logging.NOTSET)
@@ -91,20 +144,56 @@ def on_cluster(
             scheduler: Any = cluster
             if cluster == LOCAL:
                 scheduler = stack.enter_context(
-                    LocalCluster(jobs, threads_per_worker=1, dashboard_address=None)
+                    LocalCluster(
+                        jobs,
+                        threads_per_worker=1,
+                        dashboard_address=None,
+                        silence_logs=logging.CRITICAL,
+                    )
                 )
-            client = stack.enter_context(Client(scheduler, timeout=PATIENCE_S))
+            client = stack.enter_context(connected(Client, scheduler, cluster))
             ahead = AHEAD * max(1, sum(client.nthreads().values()))
             waiting: deque[Any] = deque()
             for arguments in calls:
-                waiting.append(client.submit(function, *arguments, pure=False))
+                payload = cloudpickle.dumps(Call(function, arguments))
+                waiting.append(client.submit(pickle.loads, payload, pure=False))
                 if len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+        except KilledWorker as error:
+            raise refusal(
+                f"{error.allowed_failures + 1} workers died over the same call, the last at"
+                f" {error.last_worker.address}",
+                "most often of too little memory; their logs say why",
+            ) from None
+        except (ImportError, AttributeError) as error:
+            if isinstance(error, AttributeError) and not str(error).startswith("Can't get attr"):
+                raise  # a defect; this one is pickle's, of a name that a module does not have
+            raise refusal(
+                f"a worker cannot import what it is to run ({error})",
+                "start the workers in this project's folder and environment by"
+                " `python -m dask worker ADDRESS`",
+            ) from None
         except (OSError, CancelledError) as error:
             reason = " ".join(str(error).split()) or "the connection was lost"
-            raise InputError(
-                f"--cluster {cluster}: no scheduler there, or no longer ({reason}); the same"
-                " command with --resume continues where this one ended"
+            raise refusal(
+                f"no scheduler there, or no longer ({reason})", "`dask scheduler` starts one"
             ) from None
+
+
+def connected(client: Callable[..., Any], scheduler: Any, name: str) -> Any:
+    """Return a client of the scheduler; say what may be in the way of the work."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = client(scheduler, timeout=PATIENCE_S)
+    for warning in caught:
+        if warning.category.__name__ == "VersionMismatchWarning":
+            packages = ", ".join(re.findall(r"^\| (\w+) ", str(warning.message), re.M)[1:])
+            warn(f"--cluster {name}: not all have the same version of {packages}")
+    if not found.nthreads():
+        warn(
+            f"--cluster {name}: no workers yet; waiting for the first:"
+            " `python -m dask worker ADDRESS` starts one"
+        )
+    return found

@@ -10,7 +10,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from pipeline.ground import params
+from pipeline.ground import artifacts, params
 from pipeline.ground.console import InputError, UsageError, progress
 from pipeline.ground.storage import read_yaml, write_yaml
 
@@ -55,7 +55,9 @@ def lay_out(folder: Path, tree: Tree, shared: Iterable[Path], source: Path = Pat
         The project that has them; by default this one.
     """
     if recordings := tree["corpus"]["path"]:
-        recordings = str((source / recordings).resolve())  # the new folder is elsewhere
+        recordings = str(
+            (artifacts.project(source) / recordings).resolve()
+        )  # the new folder is elsewhere
         tree = overridden(tree, {"corpus.path": recordings})
     write_yaml(folder / params.PATH, tree)
     for path in shared:
@@ -65,15 +67,19 @@ def lay_out(folder: Path, tree: Tree, shared: Iterable[Path], source: Path = Pat
         link.symlink_to((source / path).resolve())
 
 
-def run_stages(folder: Path, stages: Iterable[str], title: str) -> None:
-    """Run stages in a project's folder.
+def run_stages(folder: Path, stages: Iterable[str], title: str, source: Path = Path()) -> None:
+    """Run stages in a project's folder that `lay_out` made of ``source``.
 
     Raises
     ------
     InputError
         Where one fails; what it said stands above.
     """
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "DVC_ROOT": str(artifacts.project(source).resolve()),  # where relative paths start
+    }
     for name in progress(list(stages), unit="stages"):
         command = [sys.executable, "-m", f"pipeline.{name}"]
         if subprocess.run(command, cwd=folder, env=environment).returncode:

@@ -21,6 +21,7 @@ from scipy.interpolate import CubicSpline
 from features.phones import phone_classes
 from pipeline.evaluation.palates import Palate
 from pipeline.formats import audio as sound
+from pipeline.ground.console import InputError
 from pipeline.ground.sensors import positions, tongue_sensors
 from pipeline.ground.storage import atomic_path
 from pipeline.ground.utterance import Label, Tracks
@@ -292,5 +293,6 @@ def write_mp4(
         pixels = b"".join(frame[:height, :width].tobytes() for frame in frames)
         result = subprocess.run(command, input=pixels, capture_output=True)
         if result.returncode:
-            raise RuntimeError(f"ffmpeg: {result.stderr.decode(errors='replace').strip()}")
+            reason = " ".join(result.stderr.decode(errors="replace").split())
+            raise InputError(f"{path}: ffmpeg could not write it ({reason})")
     return path

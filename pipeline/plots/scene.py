@@ -14,6 +14,7 @@ from features import metrics
 from pipeline.evaluation.palates import Palate
 from pipeline.evaluation.scores import Predictions, correlation
 from pipeline.formats import audio as sound_file
+from pipeline.ground import artifacts
 from pipeline.ground.storage import Entry
 from pipeline.ground.utterance import Label, Tracks
 from pipeline.plots import articulators, midsagittal
@@ -70,7 +71,7 @@ def of_prediction(
     channels = predictions.channels[predictions.positions]
     time = predictions.time(entry)
     path = entry.about["audio"]
-    sound, rate = sound_file.read(Path(path)) if path else (None, 0)
+    sound, rate = sound_file.read(artifacts.from_project(path)) if path else (None, 0)
     return Scene(
         entry.id,
         {

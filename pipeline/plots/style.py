@@ -6,15 +6,18 @@ journal: a column is 85 mm wide, a page 180 mm, and no text is smaller than 6 po
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pipeline.ground.storage import atomic_path
 
@@ -59,9 +62,10 @@ VARIABLES = {
 }
 AXES = {"x": "forward", "y": "height", "z": "lateral"}
 
+FONT = "DejaVu Sans"
 RC: Any = {
     "figure.dpi": 150,
-    "font.family": "DejaVu Sans",
+    "font.family": FONT,
     "font.size": 7,
     "axes.titlesize": 7,
     "axes.labelsize": 7,
@@ -83,6 +87,7 @@ RC: Any = {
     "ytick.major.pad": 2,
     "lines.linewidth": 1,
     "lines.solid_capstyle": "round",
+    "text.parse_math": False,  # a name with two dollar signs is a name
     "pdf.fonttype": 42,  # letters stay letters in the file
 }
 
@@ -98,8 +103,79 @@ def figure(
 def save(drawn: Figure, stem: Path, dpi: int = 300) -> None:
     """Write ``STEM.png`` and, for print, ``STEM.pdf``; the same figure gives the same bytes."""
     for suffix, about in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
-        with atomic_path(stem.with_name(stem.name + suffix)) as part:
-            drawn.savefig(part, format=suffix[1:], metadata=about, dpi=dpi)
+        write(drawn, stem.with_name(stem.name + suffix), dpi, metadata=about)
+
+
+def write(drawn: Figure, path: Path, dpi: int, **options: Any) -> None:
+    """Write a figure, its format by the suffix; ``options`` as for Matplotlib's ``savefig``."""
+    make_legible(drawn)
+    with atomic_path(path) as part:
+        drawn.savefig(part, format=path.suffix[1:], dpi=dpi, **options)
+
+
+def make_legible(drawn: Figure) -> None:
+    r"""Give every text, names of speakers and sounds among them, a font that has its letters.
+
+    Letters that no font of this machine has become their numbers, such as ``\u7530``.
+    """
+    for axes in drawn.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            form = axis.get_major_formatter()
+            if isinstance(form, FuncFormatter):  # names in place of numbers
+                texts = [form(place, k) for k, place in enumerate(axis.get_majorticklocs())]
+                families = font_families("".join(texts))
+                axis.set_tick_params(labelfontfamily=families)
+                form.func = partial(legible_tick, form.func, families)
+    for text in drawn.findobj(Text):
+        if not (written := text.get_text()).isascii():
+            families = font_families(written)
+            text.set_fontfamily(families)
+            text.set_text(legible(written, families))
+
+
+def legible_tick(form: Callable[..., str], families: Sequence[str], *place: Any) -> str:
+    """Return the name of a tick as these fonts can write it."""
+    return legible(form(*place), families)
+
+
+def legible(text: str, families: Sequence[str]) -> str:
+    """Return a text with the numbers of the letters that none of these fonts has."""
+    known = frozenset().union(*(letters(font_file(family)) for family in families))
+    return "".join(c if c == "\n" or c in known else ascii(c)[1:-1] for c in text)
+
+
+def font_families(text: str) -> list[str]:
+    """Return the fonts that a text needs: the project's and, if it lacks letters, another."""
+    missing = frozenset(text) - letters(font_file(FONT)) - {"\n"}
+    other = font_with(missing) if missing else None
+    return [FONT, *([other] if other else [])]
+
+
+@lru_cache(maxsize=64)
+def font_with(wanted: frozenset[str]) -> str | None:
+    """Return the family of the installed font that has most of some letters; None without any."""
+    upright = {font.name for font in fontManager.ttflist if font.style == "normal"}
+    upright -= {name for name in upright if name.startswith("Last Resort")}  # boxes for letters
+    plain = sorted(upright, key=lambda name: ("Sans" not in name and "Gothic" not in name, name))
+    best, most = None, 0
+    for name in plain:
+        if (found := len(wanted & letters(font_file(name)))) > most:
+            best, most = name, found
+        if most == len(wanted):
+            break
+    return best
+
+
+@cache
+def font_file(family: str) -> str:
+    """Return the file of a font."""
+    return findfont(FontProperties(family=[family]))  # a mere name would be parsed as a pattern
+
+
+@cache
+def letters(file: str) -> frozenset[str]:
+    """Return what a font can write."""
+    return frozenset(map(chr, get_font(file).get_charmap()))
 
 
 def colour(series: str) -> str:

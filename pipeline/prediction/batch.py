@@ -10,7 +10,7 @@ import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,10 @@ from features.frames import HOP_S
 from features.mfcc import SAMPLE_RATE
 from pipeline.formats import audio, track_csv
 from pipeline.formats.audio import Header
-from pipeline.ground.console import InputError
-from pipeline.ground.storage import atomic_path, checksum
+from pipeline.ground.console import InputError, escaped
+from pipeline.ground.storage import checksum, write_json
 from pipeline.ground.utterance import Tracks
-from pipeline.prediction import long_sound, outputs, predictor
+from pipeline.prediction import emu, long_sound, outputs, placing, predictor
 from pipeline.prediction.predictor import Predictor
 
 LONG_S = 60.0  # a longer sound is predicted piece by piece and has no picture
@@ -43,6 +43,7 @@ class Settings:
     standardized: bool
     plot: bool
     animate: bool
+    channel: int | None
     overwrite: bool
     resume: bool
 
@@ -63,13 +64,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a sound: its frames and files, or the line that says why there are none."""
+    """What became of a sound: its frames and files, or the line that says why there are none.
+
+    ``note`` says what was done to it, ``remarks`` what a person should know of it.
+    """
 
     audio: Path
     seconds: float = 0.0
     frames: int = 0
     files: tuple[str, ...] = ()
     note: str = ""
+    remarks: tuple[str, ...] = ()
     error: str = ""
     done_before: bool = False
 
@@ -131,6 +136,7 @@ class Sound:
 
     samples: NDArray[np.float32]
     features: NDArray[np.float32]
+    stem: Path  # of the results while they are made
 
     def __init__(self, job: Job, model: Predictor, settings: Settings) -> None:
         self.job = job
@@ -142,9 +148,10 @@ class Sound:
             if settings.animate:
                 suffixes += outputs.MOVING if shutil.which("ffmpeg") else outputs.MOVING[:1]
         if not settings.overwrite:
-            outputs.guard(job.stem, suffixes)
+            placing.guard(job.stem, suffixes)
         self.files = [outputs.beside(job.stem, suffix).name for suffix in suffixes]
         self.about = self.describe()
+        self.heard: list[warnings.WarningMessage] = []
 
     def describe(self) -> dict[str, Any]:
         """Return what is to be known of the prediction before it is made."""
@@ -167,6 +174,8 @@ class Sound:
                 "sha256": checksum(self.job.audio),
                 "sample_rate_hz": header.sample_rate,
                 "channels": header.channels,
+                "channel": self.settings.channel or "mean",
+                "duration_s": self.job.seconds,
             },
             "smoothing": str(model.about.smoothing),
             "variance_scaled": model.own_statistics and bool(model.about.variance_scaling),
@@ -187,45 +196,67 @@ class Sound:
 
     def read(self) -> None:
         """Read the samples and compute the features."""
-        self.samples, rate = audio.read(self.job.audio)
+        with self.listening():
+            self.samples, rate = audio.read(self.job.audio, self.settings.channel)
         self.features = self.model.features(self.samples, rate)
 
     def write(self, z: NDArray[np.float32]) -> Result:
         """Write the predicted tracks [T, channels], given in z, in all formats wanted."""
         tracks = self.model.tracks(z, standardized=self.settings.standardized)
-        self.write_formats(tracks)
-        if self.settings.plot:
-            self.draw(tracks)
-        if self.settings.animate:
-            self.animate(tracks)
-        return self.finish(len(z))
+        with placing.together(self.job.stem) as self.stem:
+            self.write_formats(tracks)
+            if self.settings.plot:
+                self.draw(tracks)
+            if self.settings.animate:
+                self.animate(tracks)
+            return self.finish(len(z))
 
     def write_formats(self, tracks: Tracks) -> None:
         """Write tracks in all formats wanted."""
         for name in self.settings.formats:
-            path = outputs.beside(self.job.stem, outputs.FORMATS[name].suffix)
+            path = outputs.beside(self.stem, outputs.FORMATS[name].suffix)
             outputs.FORMATS[name].write(path, tracks, self.about)
+            if name == "ssff":
+                emu.write_config(self.job.stem.parent, tracks.channels, path.suffix)
 
     def finish(self, frames: int) -> Result:
-        """Write the description, after all other files."""
-        outputs.write_description(self.job.stem, self.about | {"frames": frames})
-        files = (*self.files, outputs.beside(self.job.stem, outputs.DESCRIPTION).name)
-        return Result(self.job.audio, self.job.seconds, frames, files, self.note())
+        """Write the description and return what became of the sound."""
+        path = outputs.beside(self.stem, outputs.DESCRIPTION)
+        remarks = tuple(dict.fromkeys(str(one.message) for one in self.heard))
+        earlier = [file.name for file in placing.own_files(self.job.stem)]
+        others = [name for name in earlier if name not in (*self.files, path.name)]
+        known = {"frames": frames, "remarks": remarks, "other_files": others}
+        write_json(path, self.about | known)
+        files = (*self.files, path.name)
+        return Result(self.job.audio, self.job.seconds, frames, files, self.note(), remarks)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Keep what there is to say of the sound."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+        self.heard += caught
 
     def note(self) -> str:
         """Return in words what was done to a sound that is not short, 16 kHz and one channel."""
         header = self.job.header
-        parts = [f"{header.channels} channels averaged"] * (header.channels > 1)
+        parts = []
+        if self.settings.channel:
+            parts.append(f"channel {self.settings.channel} of {header.channels}")
+        elif not any(issubclass(one.category, audio.OppositeChannels) for one in self.heard):
+            parts += [f"{header.channels} channels averaged"] * (header.channels > 1)
         if header.sample_rate != SAMPLE_RATE:
             parts.append(f"{header.sample_rate} Hz resampled to {SAMPLE_RATE}")
         if header.sample_rate < SAMPLE_RATE:
             parts.append(f"nothing above {header.sample_rate // 2} Hz to predict from")
         if self.job.seconds > LONG_S and (self.settings.plot or self.settings.animate):
             parts.append(f"no picture of more than {LONG_S:g} s")
-        return f" ({', '.join(parts)})" if parts else ""
+        return ", ".join(parts)
 
     def draw(self, tracks: Tracks) -> None:
         """Draw waveform, spectrogram and tracks on one time axis."""
+        from pipeline.plots import style
         from pipeline.plots.timeline import timeline
 
         page = timeline(
@@ -233,43 +264,42 @@ class Sound:
             self.job.header.sample_rate,
             {"predicted": tracks},
             channels=self.model.about.channels,
-            title=self.job.audio.name,
+            title=escaped(self.job.audio.name),
         )
-        with atomic_path(outputs.beside(self.job.stem, outputs.PICTURE)) as part:
-            page.savefig(part, format="png", dpi=PICTURE_DPI)
+        style.write(page, outputs.beside(self.stem, outputs.PICTURE), PICTURE_DPI)
 
     def animate(self, tracks: Tracks) -> None:
         """Write the moving midsagittal view."""
         from pipeline.plots import midsagittal
 
-        path = outputs.beside(self.job.stem, outputs.MOVING[0])
+        path = outputs.beside(self.stem, outputs.MOVING[0])
         rate = self.job.header.sample_rate
         midsagittal.animate(path, self.samples, rate, {"predicted": tracks})
 
     def predict_long(self) -> Result:
-        """Predict piece by piece and tell in the result what there was to warn of."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            result = self.write_long(self.long_tracks())
-        notes = {str(warning.message) for warning in caught}
-        return replace(result, note="".join([result.note, *(f" ({note})" for note in notes)]))
+        """Predict piece by piece; CSV alone is also written piece by piece."""
+        with placing.together(self.job.stem) as self.stem:
+            with self.listening():
+                frames = self.write_long(self.long_tracks())
+            return self.finish(frames)
 
-    def write_long(self, blocks: Iterator[Tracks]) -> Result:
-        """Write tracks that come piece by piece; CSV alone is also written piece by piece."""
+    def write_long(self, blocks: Iterator[Tracks]) -> int:
+        """Write tracks that come piece by piece and return the number of their frames."""
         if self.settings.formats == ("csv",):
-            path = outputs.beside(self.job.stem, outputs.FORMATS["csv"].suffix)
-            return self.finish(track_csv.write_blocks(path, blocks))
+            path = outputs.beside(self.stem, outputs.FORMATS["csv"].suffix)
+            return track_csv.write_blocks(path, blocks)
         pieces = list(blocks)
         time = np.concatenate([piece.time for piece in pieces])
         values = np.concatenate([piece.values for piece in pieces])
         self.write_formats(Tracks(time, values, pieces[0].channels))
-        return self.finish(len(time))
+        return len(time)
 
     def long_tracks(self) -> Iterator[Tracks]:
         """Yield the tracks of a long sound piece by piece."""
         first = 0
         rate = self.job.header.sample_rate
-        for z in long_sound.predict_blocks(self.model, audio.blocks(self.job.audio), rate):
+        sound = audio.blocks(self.job.audio, self.settings.channel)
+        for z in long_sound.predict_blocks(self.model, sound, rate):
             if len(z):
                 yield self.model.tracks(z, first, standardized=self.settings.standardized)
                 first += len(z)

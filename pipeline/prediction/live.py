@@ -17,12 +17,15 @@ from features.deltas import WINDOW
 from features.frames import FRAME_RATE
 from features.mfcc import FRAME, SAMPLE_RATE, mfcc_blocks
 from pipeline.formats import track_csv
-from pipeline.ground.console import InputError, UsageError
+from pipeline.formats.audio import kind_of
+from pipeline.ground.console import InputError, UsageError, refuse_output
 from pipeline.prediction import long_sound
 from pipeline.prediction.predictor import Predictor
 
 FULL_SCALE = 32768  # of 16-bit samples
 CONTEXT = 2 * WINDOW  # frames after its own that a frame's delta-delta sees
+
+HEADER = 12  # bytes that tell whether a sound file starts with them
 
 Sound = Iterable[NDArray[np.float32]]
 
@@ -101,17 +104,25 @@ def pcm(file: IO[bytes]) -> Iterator[NDArray[np.float32]]:
     Raises
     ------
     InputError
-        Where nothing arrives at all.
+        Where nothing arrives at all, or a sound file with a header.
     """
-    rest, some = b"", False
-    while data := os.read(file.fileno(), 1 << 16):
-        data, some = rest + data, True
-        rest = data[len(data) // 2 * 2 :]
-        yield np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / np.float32(
-            FULL_SCALE
-        )
-    if not some:
+    start = b""
+    while len(start) < HEADER and (data := os.read(file.fileno(), 1 << 16)):
+        start += data
+    if not start:
         raise InputError("no sound on standard input; it takes raw 16-bit mono PCM")
+    if kind := kind_of(start):
+        raise InputError(
+            f"standard input: a {kind} file, and --stream takes raw 16-bit mono PCM; name the file"
+            " without --stream, or pipe what `ffmpeg -i FILE -f s16le -ac 1 -ar 16000 -` gives"
+        )
+    data, rest = start, b""
+    while data:
+        data = rest + data
+        rest = data[len(data) // 2 * 2 :]
+        samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2")
+        yield samples.astype(np.float32) / np.float32(FULL_SCALE)
+        data = os.read(file.fileno(), 1 << 16)
 
 
 def microphone(sample_rate: int) -> Iterator[NDArray[np.float32]]:
@@ -146,5 +157,5 @@ def to_stdout(model: Predictor, sound: Sound, sample_rate: int, standardized: bo
         follow(model, sound, sample_rate, sys.stdout, standardized=standardized)
     except ValueError as error:
         raise InputError(f"standard input: {error}") from None
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush
+    except OSError as error:
+        refuse_output(error)

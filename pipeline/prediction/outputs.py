@@ -7,6 +7,7 @@ is written last, so that a result that has it is whole, and inside the formats t
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,10 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from features.frames import FRAME_RATE
+from features.frames import FRAME_RATE, HOP_S
 from pipeline.formats import track_csv
-from pipeline.ground.console import InputError, UsageError
-from pipeline.ground.storage import atomic_path, write_json
+from pipeline.ground.console import UsageError
+from pipeline.ground.storage import atomic_path
 from pipeline.ground.utterance import Tracks
 from pipeline.prediction.recordings import OWN_SOUND
 
@@ -59,12 +60,10 @@ def write_est(path: Path, tracks: Tracks, about: About) -> None:
 
 
 def write_ssff(path: Path, tracks: Tracks, about: About) -> None:
-    """Write a track of the EMU system, and beside it what EMU-webApp draws it by."""
+    """Write a track of the EMU system."""
     from pipeline.formats import ssff
-    from pipeline.prediction import emu
 
     ssff.write(path, tracks)
-    emu.write_config(path.parent, tracks.channels, path.suffix)
 
 
 def write_matlab(path: Path, tracks: Tracks, about: About) -> None:
@@ -82,16 +81,24 @@ def write_matlab(path: Path, tracks: Tracks, about: About) -> None:
 
 
 def write_sound(path: Path, tracks: Tracks, about: About) -> None:
-    """Write 32-bit float WAV, a channel per track, values in mm: Praat opens it as sound."""
+    """Write 32-bit float WAV, a channel per track, values in mm: Praat opens it as sound.
+
+    A sample of sound stands, for Praat, for the stretch of 10 ms around its middle: the first one
+    lies at 5 ms. What is written are the tracks at these instants, by a cubic spline.
+    """
+    from scipy.interpolate import CubicSpline
     from soundfile import SoundFile
 
-    width = len(tracks.channels)
-    with (
-        atomic_path(path) as part,
-        SoundFile(part, "w", FRAME_RATE, width, "FLOAT", format="WAV") as file,
-    ):
+    values = tracks.values
+    if len(values) > 1:
+        instants = np.minimum(tracks.time + HOP_S / 2, tracks.time[-1])
+        values = CubicSpline(tracks.time, values, bc_type="natural")(instants)
+    memory = io.BytesIO()  # a disk that is full is no error to libsndfile
+    with SoundFile(memory, "w", FRAME_RATE, len(tracks.channels), "FLOAT", format="WAV") as file:
         file.comment = json.dumps(about)  # ahead of the samples, where readers look for it
-        file.write(tracks.values.astype(np.float32))
+        file.write(values.astype(np.float32))
+    with atomic_path(path) as part:
+        part.write_bytes(memory.getbuffer())
 
 
 def write_textgrid(path: Path, tracks: Tracks, about: About) -> None:
@@ -99,7 +106,7 @@ def write_textgrid(path: Path, tracks: Tracks, about: About) -> None:
     from pipeline.formats import textgrid
     from pipeline.prediction import landmarks
 
-    textgrid.write(path, landmarks.tiers(tracks), float(tracks.time[-1]))
+    textgrid.write(path, landmarks.tiers(tracks), about["audio"]["duration_s"])
 
 
 FORMATS = {
@@ -145,37 +152,3 @@ def read_description(stem: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return about if isinstance(about, dict) and about.get("made_by") == MADE_BY else None
-
-
-def own_files(stem: Path) -> list[str]:
-    """Return the names of the files there that predictions made, this kind or another."""
-    earlier = read_description(stem)
-    if earlier is None:
-        return []
-    names = [*earlier.get("files", ()), *earlier.get("other_files", ())]
-    return [name for name in names if stem.with_name(name).is_file()]
-
-
-def guard(stem: Path, suffixes: list[str]) -> None:
-    """Refuse to write over files that are no predictions, such as a corpus's measured tracks.
-
-    Raises
-    ------
-    InputError
-        Naming the file in the way.
-    """
-    own = own_files(stem)
-    if read_description(stem) is not None:
-        own.append(beside(stem, DESCRIPTION).name)
-    for path in (beside(stem, suffix) for suffix in [*suffixes, DESCRIPTION]):
-        if path.exists() and path.name not in own:
-            raise InputError(
-                f"{path}: exists and is no prediction; choose another place by --output, or"
-                " --overwrite it"
-            )
-
-
-def write_description(stem: Path, about: About) -> None:
-    """Write what is to be known of a result; the last of its files."""
-    others = [name for name in own_files(stem) if name not in about["files"]]
-    write_json(beside(stem, DESCRIPTION), {**about, "other_files": others})

@@ -22,6 +22,7 @@ from features.context import stack_frames
 from features.frames import frame_times
 from features.mfcc import mfcc
 from features.standardization import Standardizer
+from pipeline.formats.audio import mixed
 from pipeline.ground import artifacts
 from pipeline.ground.utterance import Tracks
 from pipeline.trained.description import About, read_model
@@ -103,7 +104,7 @@ class Predictor:
         Parameters
         ----------
         samples : float [N] or [N, channels]
-            Full scale is 1; several channels are averaged.
+            Full scale is 1; several channels are averaged, but for two of opposite sign.
         sample_rate : int
             Hz.
         standardized : bool
@@ -120,7 +121,7 @@ class Predictor:
             Sound shorter than 25 ms, silent, or not of finite floats.
         """
         samples = np.asarray(samples)
-        sound = samples.mean(axis=1) if samples.ndim == 2 else samples
+        sound = mixed(samples) if samples.ndim == 2 else samples
         (z,) = self.run([self.features(sound, sample_rate)])
         return self.tracks(z, standardized=standardized)
 

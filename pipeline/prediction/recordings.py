@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import glob
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pipeline.formats.audio import FOREIGN_SUFFIXES, SUFFIXES
 from pipeline.ground.console import InputError, UsageError
+from pipeline.ground.storage import walk
 
-SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".sph"}
 OWN_SOUND = ".tracks.wav"  # ends the name of tracks written as sound: a result, no recording
+DATABASE = "_DBconfig.json"  # ends the name of what EMU wants to know of a folder
 PATHS = ("audio", "files", "path")  # columns of a manifest that may hold the sound
 
 
@@ -30,7 +34,11 @@ class Recording:
     name: str
 
 
-def find(arguments: Sequence[str], manifest: Path | None = None) -> list[Recording]:
+def find(
+    arguments: Sequence[str],
+    manifest: Path | None = None,
+    passed_over: Counter[str] | None = None,
+) -> list[Recording]:
     """Return the sounds that files, folders, glob patterns and a manifest stand for.
 
     Parameters
@@ -40,6 +48,8 @@ def find(arguments: Sequence[str], manifest: Path | None = None) -> list[Recordi
     manifest : Path or None
         A path in each line, or CSV with a column ``audio``, ``files`` or ``path``; relative paths
         are looked for below the manifest's folder and, failing that, below the current one.
+    passed_over : Counter or None
+        Is told how many files of each suffix lie in the folders and are no sounds.
 
     Raises
     ------
@@ -47,22 +57,31 @@ def find(arguments: Sequence[str], manifest: Path | None = None) -> list[Recordi
         Where a folder or a pattern holds no sound, or the manifest cannot be read.
     """
     found: list[Recording] = []
+    passed = Counter[str]() if passed_over is None else passed_over
     for argument in arguments:
         path = Path(argument)
-        if path.is_dir():
-            found += some(in_folder(path), f"{path}: no sound in this folder ({suffixes()})")
-        elif path.exists() or not glob.has_magic(argument):
+        if is_there(path) and path.is_dir():
+            here = in_folder(path, passed)
+            told = f"; {what_was_passed_over(passed)}" if passed else ""
+            found += some(here, f"{path}: no sound in this folder ({suffixes()}){told}")
+        elif is_there(path) or not glob.has_magic(argument):
             found.append(Recording(path, path.stem))
         else:
-            found += some(in_pattern(argument), f"{argument}: matches no file")
+            found += some(list(in_pattern(argument)), f"{argument}: matches no file")
     if manifest is not None:
-        found += some(in_manifest(manifest), f"{manifest}: names no sound")
+        found += some(list(in_manifest(manifest)), f"{manifest}: names no sound")
     return list({recording.audio: recording for recording in found}.values())
 
 
-def some(recordings: Iterator[Recording], otherwise: str) -> list[Recording]:
+def is_there(path: Path) -> bool:
+    """Tell whether a file or folder exists; a name that is too long is that of none."""
+    with suppress(OSError):
+        return path.exists()
+    return False
+
+
+def some(found: list[Recording], otherwise: str) -> list[Recording]:
     """Return the recordings; without any, raise an InputError."""
-    found = list(recordings)
     if not found:
         raise InputError(otherwise)
     return found
@@ -75,8 +94,7 @@ def suffixes() -> str:
 
 def is_sound(path: Path) -> bool:
     """Tell by its name whether a file is a recording."""
-    hidden = path.name.startswith(".")
-    return path.suffix.lower() in SUFFIXES and not hidden and not path.name.endswith(OWN_SOUND)
+    return path.suffix.lower() in SUFFIXES and not path.name.endswith(OWN_SOUND)
 
 
 def below(folder: Path, path: Path) -> Recording:
@@ -84,11 +102,37 @@ def below(folder: Path, path: Path) -> Recording:
     return Recording(path, path.relative_to(folder).with_suffix("").as_posix())
 
 
-def in_folder(folder: Path) -> Iterator[Recording]:
-    """Yield the sounds in a folder, at any depth."""
-    for path in sorted(folder.rglob("*")):
-        if is_sound(path) and path.is_file():
-            yield below(folder, path)
+def in_folder(folder: Path, passed_over: Counter[str]) -> list[Recording]:
+    """Return the sounds in a folder, at any depth, and count the other files that lie there."""
+    sounds: list[Path] = []
+    others: list[Path] = []
+    for path in sorted(walk(folder)):
+        (sounds if is_sound(path) else others).append(path)
+    names = {sound.with_suffix("") for sound in sounds}
+    for path in others:
+        suffix = path.suffix.lower()
+        result = path.name.endswith((OWN_SOUND, DATABASE))
+        companion = any(path.with_name(name) in names for name in shorter(path.name))
+        if suffix in FOREIGN_SUFFIXES or not (result or companion):
+            passed_over[suffix] += 1
+    return [below(folder, sound) for sound in sounds]
+
+
+def shorter(name: str) -> Iterator[str]:
+    """Yield a name without its last suffix, without its last two, and so on."""
+    while (end := name.rfind(".")) > 0:
+        name = name[:end]
+        yield name
+
+
+def what_was_passed_over(counts: Counter[str]) -> str:
+    """Return in words how many files of which suffixes are no sounds, and what makes them some."""
+    foreign = [suffix for suffix in counts if suffix in FOREIGN_SUFFIXES]
+    order = sorted(counts, key=lambda suffix: (suffix not in foreign, -counts[suffix], suffix))
+    files = ", ".join(f"{counts[suffix]} {suffix or 'without a suffix'}" for suffix in order)
+    first = f"NAME{order[0]}"
+    command = f" (`ffmpeg -i {first} NAME.wav` makes {first} readable)" * bool(foreign)
+    return f"passed over {files}{command}"
 
 
 def in_pattern(pattern: str) -> Iterator[Recording]:
@@ -119,7 +163,7 @@ def in_manifest(manifest: Path) -> Iterator[Recording]:
         first = name.split("|")[0]  # the pipeline's own manifest names the tracks after the sound
         if first and not first.startswith("#"):
             beside = manifest.parent / first
-            audio = beside if beside.exists() else Path(first)
+            audio = beside if is_there(beside) else Path(first)
             yield Recording(audio, safe_name(first))
 
 

@@ -172,7 +172,7 @@ class Sounds:
         self.rows = [rows[entry.id] for entry in entries]
         self.statistics = artifacts.statistics()
         items = {item.id: item for item, _ in manifest.read()}
-        self.items = [items[entry.id] for entry in entries]
+        self.items = [manifest.located(items[entry.id]) for entry in entries]
         if self.read(0).audio is None:
             raise InputError(
                 f"recipes.{settings.train.recipe}.augment.sound: the corpus"

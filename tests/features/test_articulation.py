@@ -103,6 +103,12 @@ class TestLowPass:
             low_pass(x, 100)[50:-50], low_pass(x[::-1], 100)[::-1][50:-50], atol=1e-3
         )
 
+    @pytest.mark.parametrize("rate", RATES)
+    def test_a_straight_movement_stays_what_it_is_up_to_both_ends(self, rate):
+        """As no other extension of the ends does: zeros, a mirror or none bend it."""
+        line = 7.0 + 50 * stamps(rate, 1.0)[:, None]
+        np.testing.assert_allclose(low_pass(line, rate), line, atol=0.01)
+
     def test_nothing_to_do_above_half_the_rate(self):
         x = np.random.default_rng(0).random((50, 2))
         np.testing.assert_array_equal(low_pass(x, 100, 50), x)

@@ -108,6 +108,15 @@ def test_over_all_frames_is_the_weighted_mean_of_the_utterances(seed, lengths):
     )
 
 
+def test_the_interval_of_a_weighted_mean_draws_weights_with_their_values():
+    rng = np.random.default_rng(0)
+    values, frames = rng.normal(size=(40, 2)), rng.integers(1, 900, (40, 1))
+    drawn = np.random.default_rng(7).multinomial(40, np.full(40, 1 / 40), size=2000)
+    means = [np.average(values, axis=0, weights=n * frames[:, 0]) for n in drawn]
+    found = metrics.bootstrap_interval(values, np.random.default_rng(7), weights=frames)
+    np.testing.assert_allclose(found, np.quantile(means, [0.025, 0.975], axis=0))
+
+
 def test_velocity_of_a_moving_point():
     t = np.arange(200) / 100
     tracks = np.c_[30 * t, 5 * np.sin(2 * np.pi * 2 * t)]

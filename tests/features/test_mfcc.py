@@ -24,6 +24,7 @@ def buzz(seconds, rate):
     return (0.1 * sum(harmonics)).astype(np.float32)
 
 
+@pytest.mark.exact
 @settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 9999),
@@ -38,6 +39,7 @@ def test_blocks_of_any_length_give_the_frames_of_the_whole(tail, cuts, rate):
     np.testing.assert_array_equal(streamed, mfcc(sound, rate))
 
 
+@pytest.mark.exact
 @settings(max_examples=40)
 @given(st.integers(0, 900), st.integers(3, 500), st.integers(-6, 0))
 def test_a_frame_is_the_same_alone_and_anywhere_among_others(first, frames, decade):
@@ -82,6 +84,7 @@ def test_louder_sound_moves_c0_alone():
     np.testing.assert_allclose(difference[:, 1:], 0, atol=1e-3)
 
 
+@pytest.mark.exact
 def test_silence_is_the_floor():
     frames = mfcc(np.zeros(16000, np.float32), 16000)
     np.testing.assert_allclose(frames[:, 0], np.log(2.0**-30) * np.sqrt(26), rtol=1e-5)

@@ -13,6 +13,7 @@ from tests.features.sounds import RATE, SILENCES, voice
 RATES = [8000, 11_025, 16_000, 44_100, 48_000]
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("name", SILENCES)
 def test_what_holds_no_speech_is_refused(name):
     with pytest.raises(NoSpeechError, match=r"silence: .* -90 dB"):
@@ -54,6 +55,7 @@ def test_only_the_frames_that_are_asked_for_count():
         speech.check(sound, RATE, slice(0, 90))
 
 
+@pytest.mark.exact
 @settings(max_examples=60)
 @given(st.integers(0, 9000), st.lists(st.integers(0, 9000), max_size=6), st.sampled_from(RATES))
 def test_blocks_of_any_length_give_the_levels_of_the_whole(length, cuts, rate):

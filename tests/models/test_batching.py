@@ -73,6 +73,23 @@ def test_each_epoch_is_another_and_the_seed_tells_which():
         assert order[0] == order[2]
 
 
+@pytest.mark.parametrize("name", ["bucket", "pack"])
+def test_neither_the_short_nor_the_long_always_come_first(name):
+    lengths = np.geomspace(50, 2000, 60).astype(int)
+    plans = [batching.epoch(name, lengths, 4, np.random.default_rng(k)) for k in range(60)]
+    shapes = {batch.frames for batch in plans[0]}
+    assert len(shapes) > 1
+    for place in (0, -1):  # each shape opens some epochs and closes others
+        assert {plan[place].frames for plan in plans} == shapes
+
+
+def test_utterances_of_a_lane_stand_in_any_order():
+    """Though lanes are filled from long to short."""
+    lengths = np.array([1000, 10])
+    starts = [batching.pack(lengths, 1010, np.random.default_rng(k)) for k in range(40)]
+    assert {int(b.start[b.utterance == 0][0]) for (b,) in starts} == {0, 10}
+
+
 def test_pack_wastes_under_8_percent_of_real_lengths(shared_data):
     object_array = np.load(shared_data / "seed" / "Y.npy", allow_pickle=True, encoding="latin1")
     lengths = np.array([len(tracks) for tracks in object_array])

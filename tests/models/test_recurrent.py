@@ -286,6 +286,13 @@ def test_every_gate_starts_orthogonal_on_its_own_and_the_forget_gate_open():
     assert not np.allclose(*np.split(wide, 2, axis=1))
 
 
+def test_orthogonal_matrices_are_drawn_evenly_from_all_rotations_and_reflections():
+    drawn = np.asarray(OrthogonalGates(400, seed=1)((3, 400 * 3)))
+    blocks = drawn.reshape(3, 400, 3).transpose(1, 0, 2)
+    # each element of a matrix drawn so has mean 0 and variance 1/3
+    np.testing.assert_allclose(blocks.mean(axis=0), 0, atol=4 / np.sqrt(3 * 400))
+
+
 def test_mixed_precision_keeps_weights_and_state_in_float32_and_stays_near_float32():
     arguments = {"units": (32,), "return_state": True, "seed": 1}
     exact = built(RecurrentStack(**arguments), 8)

@@ -253,6 +253,17 @@ def test_a_tongue_that_stands_still_has_no_palate():
     assert again["S"].source == "estimated"
 
 
+def test_the_interval_of_the_error_weighs_utterances_by_their_frames_as_its_mean_does():
+    frames = np.array([[10], [10], [10], [2000]])
+    errors = np.array([[1.0], [2.0], [3.0], [4.0]])
+    scored = scores.Scored(("TT_x",), {"predicted": {"z_mse": errors, "rmse_mm": errors}}, frames)
+    assert scored.mean("predicted", "z_mse") == pytest.approx(3.97, abs=0.01)
+    assert scored.mean("predicted", "rmse_mm") == 2.5
+    _, high = scored.interval("predicted", "z_mse")
+    assert high > 3.99  # draws without the long utterance are as rare as those of it alone
+    assert scored.interval("predicted", "rmse_mm")[1] < 3.8
+
+
 def test_a_traced_palate_goes_before_the_estimate_and_says_so():
     moving = np.random.default_rng(5).normal(size=(50, 3, 2)).reshape(50, 6)
     arch = [[-50.0, 0.0], [-25.0, 10.0], [0.0, -5.0]]

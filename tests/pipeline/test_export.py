@@ -32,7 +32,7 @@ NETWORKS = {
 def folders(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     for name, stack in NETWORKS.items():
-        small_model.write(folder / name, **stack)
+        small_model.write_trained(folder / name, **stack)
     return folder
 
 

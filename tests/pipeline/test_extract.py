@@ -120,6 +120,7 @@ def test_pellets_are_eight_channels_and_two_orders_of_delta():
     assert len(layouts.track_names(layouts.BUILT_IN["fleshpoints"])) == 24
 
 
+@pytest.mark.exact
 def test_the_stage_writes_every_utterance_and_the_bytes_do_not_depend_on_jobs(project, stage):
     assert stage("corpus").status == 0
     assert stage("extract", "--jobs", "1").status == 0

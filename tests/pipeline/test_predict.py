@@ -80,6 +80,7 @@ def test_standardized_gives_every_channel_in_z_as_well(predict, tmp_path):
     np.testing.assert_allclose(slope * z + offset, mm, atol=1e-3)
 
 
+@pytest.mark.exact
 def test_the_same_sound_in_other_files_gives_the_same_tracks(predict, tmp_path):
     sound, _ = audio.read(tmp_path / "u00.wav")
     soundfile.write(tmp_path / "b.flac", sound, RATE)
@@ -222,6 +223,7 @@ def test_many_sounds_of_any_length_are_each_sound_alone(predict, tmp_path):
     np.testing.assert_allclose(together.values, alone.values, atol=1.0001e-4)
 
 
+@pytest.mark.exact
 def test_processes_give_what_one_process_gives(predict, tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.predict.BATCH_FRAMES", 250)
     write_sounds(tmp_path / "in", 6)

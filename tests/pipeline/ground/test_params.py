@@ -107,15 +107,15 @@ def test_what_is_no_number_is_said(tmp_path: Path, written, said):
 
 
 def test_a_name_that_looks_like_a_number_wants_quotes(tmp_path: Path):
-    path = with_line(tmp_path / "params.yaml", "speaker: null", "speaker: 03")
+    path = with_line(tmp_path / "params.yaml", "\n  speaker: null", "\n  speaker: 03")
     with pytest.raises(UsageError, match=r"standardize\.speaker: .* stands in quotes"):
         params.load(path)
-    path = with_line(tmp_path / "params.yaml", "speaker: null", "speaker: '03'")
+    path = with_line(tmp_path / "params.yaml", "\n  speaker: null", "\n  speaker: '03'")
     assert params.load(path).standardize.speaker == "03"
 
 
 def test_no_is_a_name(tmp_path: Path):  # YAML 1.1 made `false` of it
-    path = with_line(tmp_path / "params.yaml", "speaker: null", "speaker: no")
+    path = with_line(tmp_path / "params.yaml", "\n  speaker: null", "\n  speaker: no")
     assert params.load(path).standardize.speaker == "no"
 
 

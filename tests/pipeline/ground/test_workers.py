@@ -1,6 +1,8 @@
 """Calls on several cores and on a Dask cluster, whose workers and scheduler may die."""
 
+import os
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,60 @@ def test_a_scheduler_that_dies_is_one_line_and_resume_finishes(cluster, model, s
     assert outcome.status == 0
     assert f"{30 - whole} sounds, {whole} were there" in outcome.out
     assert len(made(tmp_path / "out")) == 30
+
+
+def test_workers_without_the_project_are_one_line(model, tmp_path):
+    pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
+    running = Cluster(tmp_path, workers_have_project=False)
+    try:
+        write_sounds(tmp_path / "in", 3)
+        process = running.predict("in", "--output", "out", "--model", str(model))
+        _, err = process.communicate(timeout=120)
+    finally:
+        running.close()
+    assert process.returncode == 1
+    assert err.count("\n") == 1
+    assert err.startswith(f"error: --cluster {running.address}: a worker cannot import what it is")
+    assert "No module named 'pipeline'" in err
+    assert "in this project's folder and environment by `python -m dask worker ADDRESS`" in err
+
+
+def test_a_call_that_no_worker_survives_is_one_line(monkeypatch, tmp_path):
+    pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "1")
+    running = Cluster(tmp_path)
+    try:
+        with pytest.raises(InputError, match="2 workers died over the same call") as caught:
+            list(workers.spread(os._exit, [(1,)], 1, running.address))
+    finally:
+        running.close()
+    assert "of too little memory; their logs say why; the same command with" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_defect_keeps_its_traceback():
+    pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
+    with pytest.raises(AttributeError, match="has no attribute 'name'"):
+        list(workers.spread(getattr, [(3, "name")], 1, "local"))
+
+
+def test_other_versions_and_missing_workers_are_said(capsys):
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
+
+    class Client:
+        def __init__(self, scheduler, timeout):
+            here = {"packages": {"python": "3.11.9", "numpy": "2.4.0", "msgpack": "1.1"}}
+            there = {"packages": {"python": "3.12.1", "numpy": "1.26.4", "msgpack": "1.1"}}
+            text = distributed.versions.error_message(there, {"w": there}, here)["warning"]
+            warnings.warn(distributed.versions.VersionMismatchWarning(text), stacklevel=2)
+
+        def nthreads(self):
+            return {}
+
+    workers.connected(Client, "tcp://a:1", "tcp://a:1")
+    versions, none = capsys.readouterr().err.splitlines()
+    assert versions == "--cluster tcp://a:1: not all have the same version of numpy, python"
+    assert none.startswith("--cluster tcp://a:1: no workers yet; waiting for the first")
 
 
 def test_no_scheduler_is_one_line(monkeypatch):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.io
 import soundfile
+from scipy.interpolate import CubicSpline
 
 from pipeline.formats import est_track, ssff, textgrid, track_csv
 from pipeline.ground.console import InputError, UsageError
@@ -15,7 +16,7 @@ from pipeline.ground.utterance import Tracks
 from pipeline.prediction import emu, landmarks, outputs
 
 CHANNELS = ("TT_x", "TT_y", "TB_x", "TB_y", "TD_x", "TD_y", "UL_x", "UL_y", "LL_x", "LL_y", "VL_y")
-ABOUT = {"unit": "mm", "model": {"sha256": "0f"}}
+ABOUT = {"unit": "mm", "model": {"sha256": "0f"}, "audio": {"duration_s": 1.5089}}
 
 
 @pytest.fixture
@@ -66,13 +67,20 @@ def test_sound_has_a_channel_per_track_in_mm(tracks, tmp_path):
     values, rate = soundfile.read(path)
     assert path.name == "u1.tracks.wav"  # never the name of the recording
     assert rate == 100
-    np.testing.assert_allclose(values, tracks.values, atol=1e-5)
+    # Praat draws a sample at the middle of its 10 ms, the first at 5 ms
+    in_praat = (np.arange(len(values)) + 0.5) / rate
+    smooth = CubicSpline(tracks.time, tracks.values)
+    np.testing.assert_allclose(values[5:-5], smooth(in_praat[5:-5]), atol=1e-2)
+    assert len(values) == len(tracks.time)
+    np.testing.assert_allclose(values[-1], tracks.values[-1], atol=1e-5)  # nothing is after it
     with soundfile.SoundFile(path) as file:
         assert json.loads(file.comment) == ABOUT
 
 
 def test_textgrid_has_the_movements_of_each_sensor(tracks, tmp_path):
-    found = textgrid.read(written("textgrid", tracks, tmp_path))
+    path = written("textgrid", tracks, tmp_path)
+    assert "xmax = 1.5089" in path.read_text()  # the sound's end, not the last frame's
+    found = textgrid.read(path)
     assert list(found) == ["TT", "TB", "TD", "UL", "LL", "VL"]
     texts = [label.text for label in found["VL"] if label.text]
     assert {text.split()[0] for text in texts} == {"up", "down", "hold"}
@@ -107,7 +115,7 @@ def test_emu_webapp_finds_every_track_that_its_drawing_names(tracks, tmp_path):
     """The constraints that EMU-webApp checks when it loads a configuration."""
     folder = tmp_path / "mine"
     folder.mkdir()
-    written("ssff", tracks, folder)
+    emu.write_config(folder, CHANNELS, ".ssff")
     config = json.loads((folder / "mine_DBconfig.json").read_text())
     assert config["name"] == "mine"
     defined = {track["name"] for track in config["ssffTrackDefinitions"]}
@@ -129,8 +137,8 @@ def test_emu_webapp_finds_every_track_that_its_drawing_names(tracks, tmp_path):
 def test_the_configuration_of_another_database_is_not_replaced(tracks, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
-    written("ssff", tracks, folder)
-    written("ssff", tracks, folder)  # the same one is
+    for _ in range(2):  # the same one is
+        emu.write_config(folder, CHANNELS, ".ssff")
     (folder / "mine_DBconfig.json").write_text('{"name": "mine", "UUID": "another"}')
     with pytest.raises(InputError, match="another database"):
         emu.write_config(folder, CHANNELS, ".ssff")

@@ -24,7 +24,7 @@ SOUND = np.random.default_rng(5).normal(0, 0.1, RATE).astype(np.float32)
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model") / "trained"
-    return folder, small_model.write(folder)
+    return folder, small_model.write_trained(folder)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_tracks_are_those_of_keras_in_mm_by_the_statistics_of_training(trained):
 
 
 def test_statistics_of_training_are_used_where_the_network_was_trained_with_them(tmp_path):
-    model = small_model.write(tmp_path / "trained", mode="corpus")
+    model = small_model.write_trained(tmp_path / "trained", mode="corpus")
     average = json.loads((tmp_path / "trained" / "model.json").read_text())["statistics"]
     x = ((mfcc(SOUND, RATE) - average["input_mean"]) / average["input_scale"]).astype(np.float32)
     by_training = Predictor.load(tmp_path / "trained")(SOUND, RATE, standardized=True)
@@ -67,7 +67,7 @@ def test_statistics_of_training_are_used_where_the_network_was_trained_with_them
 
 
 def test_a_network_on_stacked_frames_hears_them_side_by_side(tmp_path):
-    model = small_model.write(tmp_path / "trained", context=3, dense=(7, 9))
+    model = small_model.write_trained(tmp_path / "trained", context=3, dense=(7, 9))
     predict = Predictor.load(tmp_path / "trained")
     x = np.random.default_rng(1).normal(size=(30, 39)).astype(np.float32)
     neighbours = [x[np.clip(np.arange(30) + k, 0, 29)] for k in (-1, 0, 1)]

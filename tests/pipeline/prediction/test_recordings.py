@@ -1,5 +1,8 @@
+from collections import Counter
+
 import pytest
 
+from pipeline.formats.audio import SUFFIXES
 from pipeline.ground.console import InputError, UsageError
 from pipeline.prediction import recordings
 from pipeline.prediction.recordings import Recording
@@ -18,6 +21,35 @@ def found(arguments, manifest=None):
 def test_a_folder_is_its_sounds_at_any_depth_and_no_results(tmp_path):
     touch(tmp_path, "b.WAV", "a/x.flac", "a/y/z.ogg", "a/notes.txt", "b.tracks.wav", "a/._x.wav")
     assert list(found([tmp_path])) == ["a/x", "a/y/z", "b"]
+
+
+def test_what_is_no_sound_is_counted_by_suffix_and_the_command_is_named(tmp_path):
+    touch(tmp_path, "a.wav", "a.csv", "a.json", "a.tracks.wav", "b/a.m4a", "b/c.M4A", "d.webm")
+    touch(tmp_path, "notes.txt", "README", ".hidden.m4a", "x_DBconfig.json", "a.m4a")
+    passed = Counter()
+    assert len(recordings.find([str(tmp_path)], None, passed)) == 1
+    assert passed == {".m4a": 3, ".webm": 1, ".txt": 1, "": 1}
+    assert recordings.what_was_passed_over(passed) == (
+        "passed over 3 .m4a, 1 .webm, 1 without a suffix, 1 .txt (`ffmpeg -i NAME.m4a NAME.wav`"
+        " makes NAME.m4a readable)"
+    )
+    (tmp_path / "a.wav").unlink()
+    with pytest.raises(InputError, match=r"no sound in this folder \(.*\); passed over 3 \.m4a"):
+        recordings.find([str(tmp_path)])
+
+
+def test_every_suffix_that_libsndfile_reads_is_a_sound(tmp_path):
+    touch(tmp_path, *(f"{suffix[1:]}/u{suffix}" for suffix in SUFFIXES))
+    assert {".caf", ".w64", ".au", ".opus", ".rf64"} < SUFFIXES
+    assert len(found([tmp_path])) == len(SUFFIXES)
+
+
+def test_links_to_folders_are_followed_once_and_loops_end(tmp_path):
+    touch(tmp_path, "in/a/u.wav", "elsewhere/v.wav")
+    (tmp_path / "in" / "b").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in" / "c").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in" / "a" / "up").symlink_to(tmp_path / "in")
+    assert list(found([tmp_path / "in"])) == ["a/u", "b/v"]
 
 
 def test_a_pattern_names_from_its_first_wildcard_on(tmp_path):
