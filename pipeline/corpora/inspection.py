@@ -79,7 +79,7 @@ class Speaker:
     sums: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     squares: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     places: defaultdict[str, list[Array]] = field(default_factory=lambda: defaultdict(list))
-    heard: list[Array] = field(default_factory=list)
+    heard: list[NDArray[np.floating]] = field(default_factory=list)
     moved: list[Array] = field(default_factory=list)
 
     def add(self, utterance: Utterance) -> None:
@@ -244,7 +244,7 @@ def survey(found: Found) -> Survey:
 def with_names(corpus: Corpus, folder: Path) -> Corpus:
     """Name the sensors of raw sweeps by number, of EMU by file, where the parameters name none."""
     if corpus.reader == "emu" and not corpus.emu.sensors:
-        tracks = {name: name for name in sorted(emu.tracked(folder, corpus.emu.axes))}
+        tracks = {name: name for name in sorted(emu.tracked(folder, corpus.emu.axes.values()))}
         named = msgspec.structs.replace(corpus.emu, sensors=tracks)
         return msgspec.structs.replace(corpus, emu=named)
     if corpus.reader not in RAW or corpus.channel_map:
