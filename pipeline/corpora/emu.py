@@ -94,7 +94,7 @@ def extensions(folder: Path) -> dict[str, Path]:
     return {ending: path for ending, (path, tracks) in found.items() if tracks}
 
 
-def tracked(folder: Path, axes: Mapping[str, str]) -> Iterator[str]:
+def tracked(folder: Path, axes: Mapping[Any, str]) -> Iterator[str]:
     """Yield the extensions of those SSFF files that have a column for every axis."""
     for ending, path in extensions(folder).items():
         with suppress(InputError):
