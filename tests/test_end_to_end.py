@@ -17,7 +17,7 @@ from tests.pipeline.conftest import change, write_corpus
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
     """Everything that git tracks, a corpus of 24 short recordings and a small network."""
-    folder = tmp_path_factory.mktemp("checkout")
+    folder = tmp_path_factory.mktemp("Prüfstand") / "Kopie für mich"
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout

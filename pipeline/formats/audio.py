@@ -9,6 +9,7 @@ its end is worse than none, so that is looked at here. A header that is merely w
 from __future__ import annotations
 
 import io
+import os
 import re
 import shlex
 import warnings
@@ -183,7 +184,8 @@ def opened(path: Path) -> Iterator[Source]:
         with ExitStack() as stack:
             found = containers.mended(path)
             spliced = [containers.Spliced(path, piece) for piece in found.pieces]
-            inputs: Sequence[Path | containers.Spliced] = spliced or [path]
+            # a name is bytes, which need not be text in the encoding of the locale
+            inputs: Sequence[bytes | containers.Spliced] = spliced or [os.fsencode(path)]
             files = tuple(stack.enter_context(soundfile.SoundFile(one)) for one in inputs)
             for file in files:
                 check_header(path, file)
