@@ -184,6 +184,7 @@ def opened(path: Path) -> Iterator[Source]:
         with ExitStack() as stack:
             found = containers.mended(path)
             spliced = [containers.Spliced(path, piece) for piece in found.pieces]
+            # a name is bytes, which need not be text in the encoding of the locale
             inputs: Sequence[bytes | containers.Spliced] = spliced or [os.fsencode(path)]
             files = tuple(stack.enter_context(soundfile.SoundFile(one)) for one in inputs)
             for file in files:
