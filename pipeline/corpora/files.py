@@ -25,6 +25,7 @@ KINDS = re.compile(
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # control signs, bytes that are no text, line breaks
 HTK_UNITS = 1e7  # per second
 BEYOND_S = 0.5  # by which labels may outlast the sound
+LEAST = 0.1  # of the sound that labels in another unit must span to be believed
 
 
 def below(folder: Path, *endings: str) -> list[Path]:
@@ -181,7 +182,7 @@ def read_labels(
     path : Path
     seconds, sample_rate : float, int
         Of the sound. Labels in ``units`` that go far beyond it are in samples or, as HTK has them,
-        in units of 100 ns: the largest of these that fits.
+        in units of 100 ns, if they span a good part of the sound then.
     notes : list of str
         Is told of what cannot be used.
     units : float
@@ -189,11 +190,12 @@ def read_labels(
     """
     labels = lab.read(path, units, notes)
     last = max((label.end for label in labels), default=0.0) * units
-    for other in (units, sample_rate, HTK_UNITS):
-        if last / other <= seconds + BEYOND_S:
-            scale = units / other
-            labels = tuple(Label(x.start * scale, x.end * scale, x.text) for x in labels)
-            break
+    if last / units > seconds + BEYOND_S:
+        for other in (sample_rate, HTK_UNITS):
+            if LEAST * seconds < last / other <= seconds + BEYOND_S:
+                scale = units / other
+                labels = tuple(Label(x.start * scale, x.end * scale, x.text) for x in labels)
+                break
     return usable(path, labels, seconds, notes)
 
 

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -50,6 +51,19 @@ CUTOFF_HZ, MAX_GAP_S = 20, 0.1  # of the tracks that are held against the sound
 
 Array = NDArray[np.float64]
 Found = Iterable[tuple[Item, Utterance | str]]
+
+
+class Timing(NamedTuple):
+    """How sound and tracks keep time.
+
+    ``lag`` in s is where linear regression on the sound explains most of the tracks, positive where
+    the sound is later; ``best`` is R squared there and ``now`` at 0; ``clear`` if they differ.
+    """
+
+    lag: float
+    best: float
+    now: float
+    clear: bool
 
 
 @dataclass
@@ -123,11 +137,8 @@ class Speaker:
             return np.nan
         return float(np.sqrt(max(self.squares[channel] / known - self.mean(channel) ** 2, 0)))
 
-    def timing(self) -> tuple[float, float, bool] | None:
-        """Return the lag in s at which sound and tracks go together, R squared, if it is clear.
-
-        At a positive lag the sound comes later. None where there is too little to tell.
-        """
+    def timing(self) -> Timing | None:
+        """Return how sound and tracks keep time; None where there is too little to tell."""
         try:
             share = explained(self.cepstra, self.moved, FURTHEST)
         except ValueError:
@@ -136,7 +147,7 @@ class Speaker:
             return None
         best, now = float(share.max()), float(share[FURTHEST])
         clear = best - now > max(CLEAR[0], CLEAR[1] * (best - float(share.min())))
-        return (int(share.argmax()) - FURTHEST) / FRAME_RATE, best, clear
+        return Timing((int(share.argmax()) - FURTHEST) / FRAME_RATE, best, now, clear)
 
     def findings(self) -> Iterator[str]:
         """Yield what cannot be right, or needs a decision before training."""
@@ -149,9 +160,9 @@ class Speaker:
             yield f"constant: {', '.join(still)}"
         if self.late:
             yield f"sound and tracks end {LATE_S} s or more apart in {self.late} utterances"
-        if (timing := self.timing()) and timing[2] and abs(timing[0]) >= LAG_S:
-            late = "late" if timing[0] < 0 else "early"
-            yield f"the tracks come {abs(timing[0]) * 1000:.0f} ms too {late} for the sound"
+        if (timing := self.timing()) and timing.clear and abs(timing.lag) >= LAG_S:
+            late = "late" if timing.lag < 0 else "early"
+            yield f"the tracks come {abs(timing.lag) * 1000:.0f} ms too {late} for the sound"
 
     def misplaced(self) -> Iterator[str]:
         """Yield what says that an axis, a sensor's name or the unit is another one."""
@@ -299,8 +310,8 @@ def about(name: str, speaker: Speaker) -> Iterator[str]:
         yield f"    {sensor:5} {', '.join(places)} {unit}; {share:.1f} % missing"
     if timing := speaker.timing():
         yield (
-            f"    sound and tracks go together best at a lag of {timing[0] * 1000:+.0f} ms"
-            f" (+: the sound is later), R squared {timing[1]:.2f}"
+            f"    sound and tracks go together best at a lag of {timing.lag * 1000:+.0f} ms"
+            f" (+: the sound is later): R squared {timing.best:.2f}, and {timing.now:.2f} at 0"
         )
     for finding in speaker.findings():
         yield f"    LOOK: {finding}"
