@@ -15,6 +15,7 @@ from pipeline.ground.console import InputError
 from pipeline.ground.storage import checksum, write_text
 from pipeline.ground.utterance import Utterance
 
+BYTES = "surrogateescape"  # of a file's name that are no text stay as they are
 SEPARATOR = "|"  # between the files of an utterance
 
 
@@ -52,14 +53,14 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str])
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_text(path, text.getvalue())
+    write_text(path, text.getvalue(), BYTES)
 
 
 def read() -> Iterator[tuple[Item, dict[str, str]]]:
     """Yield every utterance that the stage accepted, with its row."""
     path = artifacts.MANIFEST
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8", newline="", errors=BYTES) as file:
             rows = list(csv.DictReader(file))
     except FileNotFoundError:
         raise InputError(f"{path}: not found; run `dvc repro corpus` first") from None

@@ -92,10 +92,10 @@ def walk(folder: Path) -> Iterator[Path]:
                 yield place / entry.name
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, errors: str = "backslashreplace") -> None:
     r"""Write a text file atomically; bytes of a file's name that are no text become ``\udcXX``."""
     with atomic_path(path) as part:
-        part.write_text(text, encoding="utf-8", errors="backslashreplace")
+        part.write_text(text, encoding="utf-8", errors=errors)
 
 
 def write_json(path: Path, tree: Any) -> None:

@@ -8,9 +8,10 @@ from pipeline.corpora import folder, reader
 from pipeline.formats import audio, textgrid, track_csv
 from pipeline.ground.console import InputError
 from pipeline.ground.utterance import Label, Tracks
+from tests.pipeline.corpora.recording_files import settings
 
 RATE = 16_000
-PARAMS = None  # this reader has no parameters
+PARAMS = settings("folder")
 SOUND = np.sin(np.arange(RATE // 2) / 10) / 2
 TRACKS = Tracks(
     np.arange(100) / 200, np.random.default_rng(0).normal(size=(100, 2)), ("A_x", "A_y")
@@ -92,3 +93,9 @@ def test_metadata_that_says_nothing_is_refused(tmp_path, content):
 def test_folder_without_sound_has_no_utterance(tmp_path):
     (tmp_path / "readme.txt").write_text("nothing here")
     assert list(folder.find(tmp_path, PARAMS)) == []
+
+
+def test_every_kind_of_sound_that_is_read_is_found(tmp_path):
+    for k, suffix in enumerate((".wav", ".opus", ".caf", ".AU", ".w64", ".m4a")):
+        (tmp_path / f"u{k}{suffix}").touch()
+    assert len(list(folder.find(tmp_path, PARAMS))) == 5
