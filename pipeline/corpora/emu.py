@@ -165,7 +165,7 @@ def part(pattern: str | None, name: str, key: str) -> str:
 
 def read(item: Item, params: Corpus) -> Utterance:
     """Read one bundle."""
-    sound, sample_rate = audio.read(item.files[0])
+    sound, sample_rate = audio.read(item.files[0], params.channel)
     annotation = next((path for path in item.files if path.suffix.lower() == ".json"), None)
     notes: list[str] = []
     labels: dict[str, tuple[Label, ...]] = {"phones": (), "words": ()}
