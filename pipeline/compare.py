@@ -23,14 +23,13 @@ from pipeline.ground.storage import read_json
 SENSORS = artifacts.TABLES / "sensors.csv"
 
 
-def figures(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the figures on the test set of each network, floor or run as text."""
+def show(rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print the figures on the test set of each network, floor or run."""
     wide = max(len(name) for name in (*rows, "test set")) + 1
-    lines = [f"{'test set':<{wide}}{'z-MSE':>8}{'RMSE mm':>10}{'Pearson r':>11}"]
+    say(f"{'test set':<{wide}}{'z-MSE':>8}{'RMSE mm':>10}{'Pearson r':>11}")
     for name, row in rows.items():
         r = "-" if row["pearson_r"] is None else f"{row['pearson_r']:.3f}"
-        lines.append(f"{name:<{wide}}{row['z_mse']:>8.3f}{row['rmse_mm']:>10.2f}{r:>11}")
-    return "\n".join(lines)
+        say(f"{name:<{wide}}{row['z_mse']:>8.3f}{row['rmse_mm']:>10.2f}{r:>11}")
 
 
 def read(run_name: str, path: Path) -> str:
@@ -79,11 +78,11 @@ def main() -> None:
     arguments = parser.parse_args()
     runs = list(dict.fromkeys(arguments.runs))
     if runs:
-        say(figures({name: json.loads(read(name, artifacts.METRICS))["test"] for name in runs}))
+        show({name: json.loads(read(name, artifacts.METRICS))["test"] for name in runs})
         draw(runs, arguments.output)
         return
     metrics = read_json(artifacts.METRICS, "evaluate")
-    say(figures({"model": metrics["test"], **metrics["floors"]}))
+    show({"model": metrics["test"], **metrics["floors"]})
     say(f"figures: {artifacts.METRICS}   pictures: {artifacts.PLOTS}/")
 
 
