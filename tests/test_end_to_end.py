@@ -142,6 +142,7 @@ def test_an_experiment_in_a_copy_finds_the_recordings(checkout):
 def test_a_folder_without_git_is_a_project_too(tmp_path):
     """Such as a ZIP from GitHub; `make repro` begins with `make scm`."""
     copy_project(tmp_path)
+    change(tmp_path / "params.yaml", corpus__reader="vocaltractlab", corpus__path=None)
     refused = call(tmp_path, "dvc", "status")
     assert "not a git repository" in refused.stderr
     make = ("make", "--silent", "--old-file", ".venv/run", "scm")

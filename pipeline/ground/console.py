@@ -60,6 +60,12 @@ def say(line: str) -> None:
         refuse_output(error)
 
 
+def say_text(text: str) -> None:
+    """Print a text of several lines to standard output, a table for one."""
+    for line in text.splitlines():
+        say(line)
+
+
 def warn(line: str) -> None:
     """Print a line to standard error without breaking a progress bar."""
     tqdm.write(printable(line, sys.stderr), file=sys.stderr)
