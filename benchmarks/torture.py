@@ -213,7 +213,7 @@ class Torturer:
         say(f"{what}: exit status {status}: {tail(said)}")
         if not status:
             self.faults.append(f"{what}: succeeded")
-        if "Traceback" in said or "rror" not in said:
+        elif "Traceback" in said or "rror" not in said:
             self.faults.append(f"{what}: {said}")
 
 

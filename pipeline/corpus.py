@@ -8,6 +8,7 @@ the utterances are synthesised into data/corpus first; an interrupted run resume
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,19 @@ from features import speech
 from pipeline import corpora
 from pipeline.corpora import Item, manifest, palates, vocaltractlab
 from pipeline.corpora.files import shown
+from pipeline.formats import audio
 from pipeline.ground import artifacts, params
-from pipeline.ground.console import InputError, UsageError, progress, run, say, stage_parser, warn
-from pipeline.ground.storage import discard
+from pipeline.ground.console import (
+    InputError,
+    UsageError,
+    grouped,
+    progress,
+    run,
+    say,
+    stage_parser,
+    warn,
+)
+from pipeline.ground.storage import discard, walk
 from pipeline.ground.utterance import Utterance
 
 LOOK = Path("data/inspection")
@@ -75,6 +86,7 @@ def examine(corpus: params.Corpus, folder: Path) -> Iterator[tuple[Item, Utteran
     """Read and check every utterance below a folder; yield it, or why it cannot be used."""
     reader = corpora.reader(corpus.reader)
     known: set[str] = set()
+    remarks: list[tuple[Path, str]] = []
     for item in progress(list(reader.find(folder, corpus)), unit="utterances"):
         try:
             if any(shown(path) != str(path) for path in item.files):
@@ -83,8 +95,11 @@ def examine(corpus: params.Corpus, folder: Path) -> Iterator[tuple[Item, Utteran
                 )
             if item.id in known:
                 raise InputError("another utterance has the same id")
-            utterance = reader.read(item, corpus)
+            heard: list[audio.SoundWarning] = []
+            with audio.listening(heard):
+                utterance = reader.read(item, corpus)
             check(utterance)
+            remarks += [(item.files[0], str(one)) for one in heard]
         except UsageError:  # of the parameters, whatever the utterance
             raise
         except InputError as error:
@@ -92,6 +107,12 @@ def examine(corpus: params.Corpus, folder: Path) -> Iterator[tuple[Item, Utteran
         else:
             known.add(item.id)
             yield item, utterance
+    for line in grouped(remarks):
+        warn(f"corpus: {line}")
+    foreign = (path.suffix.lower() for path in walk(folder))
+    passed_over = Counter(suffix for suffix in foreign if suffix in audio.FOREIGN_SUFFIXES)
+    if passed_over:
+        warn(f"corpus: {audio.what_was_passed_over(passed_over)}")
 
 
 def scan(corpus: params.Corpus, folder: Path) -> tuple[list[dict], list[dict]]:

@@ -172,6 +172,7 @@ def main() -> None:
             " with train.ensemble: 1 to export"
         )
     with device.stderr_held_back():
+        device.import_keras()
         written = [WRITERS[name](about.network, graph, options.output) for name in formats]
     shutil.copyfile(options.model / "model.json", options.output / "model.json")
     say(f"export: {', '.join(map(str, written))}")

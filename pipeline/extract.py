@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from features import articulation, deltas, frames, mfcc, speech
 from pipeline import corpora
 from pipeline.corpora import Item, layouts, manifest, palates
+from pipeline.formats import audio
 from pipeline.ground import artifacts, params, workers
 from pipeline.ground.console import InputError, progress, run, say, stage_parser, warn
 from pipeline.ground.storage import StoreWriter, checksum
@@ -105,7 +106,8 @@ def extract_one(
     try:
         if checksum(*item.files) != sha256:
             raise InputError("changed since the corpus was read; run `dvc repro --force corpus`")
-        utterance = corpora.reader(settings.corpus.reader).read(item, settings.corpus)
+        with audio.listening([]):  # the stage before this one said it
+            utterance = corpora.reader(settings.corpus.reader).read(item, settings.corpus)
         first, arrays = on_one_grid(utterance, layout, settings.extract)
     except InputError as error:
         return str(error).removeprefix(f"{item.files[0]}: ")
@@ -187,7 +189,8 @@ def main() -> None:
                 refused += 1
                 continue
             arrays, known = result
-            writer.add(item.id, arrays, audio=item.files[0].as_posix(), **known)
+            known |= {"audio": item.files[0].as_posix(), "channel": settings.corpus.channel}
+            writer.add(item.id, arrays, **known)
             total += len(arrays["inputs"])
         if not total:
             raise InputError(f"{artifacts.MANIFEST}: none of its {refused} utterances can be used")

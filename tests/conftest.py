@@ -1,3 +1,5 @@
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,10 @@ from hypothesis import settings
 # no test asserts a time: a busy machine is no failure
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+# what the user's ~/.keras/keras.json says is another project's; nothing is told to anybody
+os.environ.setdefault("KERAS_HOME", f"{tempfile.gettempdir()}/keras-{os.getuid()}")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 

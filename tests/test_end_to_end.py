@@ -22,7 +22,7 @@ def copy_project(folder: Path) -> None:
     for here, folders, files in os.walk(ROOT):
         place = Path(here).relative_to(ROOT)
         folders[:] = [name for name in folders if not ignored.match_file(f"{place / name}/")]
-        (folder / place).mkdir(exist_ok=True)
+        (folder / place).mkdir(parents=True, exist_ok=True)
         for name in files:
             if not ignored.match_file(place / name) and name != "dvc.lock":
                 shutil.copy2(ROOT / place / name, folder / place / name)
@@ -31,7 +31,7 @@ def copy_project(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
     """The project as it stands, a corpus of 24 short recordings and a small network."""
-    folder = tmp_path_factory.mktemp("checkout")
+    folder = tmp_path_factory.mktemp("Prüfstand") / "Kopie für mich"
     copy_project(folder)
     write_corpus(folder / "recordings")
     (folder / ".gitignore").open("a").write("/recordings/\n")
@@ -142,6 +142,7 @@ def test_an_experiment_in_a_copy_finds_the_recordings(checkout):
 def test_a_folder_without_git_is_a_project_too(tmp_path):
     """Such as a ZIP from GitHub; `make repro` begins with `make scm`."""
     copy_project(tmp_path)
+    change(tmp_path / "params.yaml", corpus__reader="vocaltractlab", corpus__path=None)
     refused = call(tmp_path, "dvc", "status")
     assert "not a git repository" in refused.stderr
     make = ("make", "--silent", "--old-file", ".venv/run", "scm")

@@ -20,7 +20,7 @@ exactly 0 is missing there: so a sweep is filled up to the length of its sound.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -140,12 +140,12 @@ def extensions(folder: Path) -> dict[str, Path]:
     return {ending: path for ending, (path, tracks) in found.items() if tracks}
 
 
-def tracked(folder: Path, axes: Collection[str]) -> Iterator[str]:
+def tracked(folder: Path, axes: Mapping[Any, str]) -> Iterator[str]:
     """Yield the extensions of those SSFF files that have a column for every axis."""
     for ending, path in extensions(folder).items():
         with suppress(InputError):
             names = ssff.read(path).channels
-            for axis in axes:
+            for axis in axes.values():
                 column(path, names, "", axis.removeprefix("-"))
             yield ending
 
@@ -165,7 +165,7 @@ def part(pattern: str | None, name: str, key: str) -> str:
 
 def read(item: Item, params: Corpus) -> Utterance:
     """Read one bundle."""
-    sound, sample_rate = audio.read(item.files[0])
+    sound, sample_rate = audio.read(item.files[0], params.channel)
     annotation = next((path for path in item.files if path.suffix.lower() == ".json"), None)
     notes: list[str] = []
     labels: dict[str, tuple[Label, ...]] = {"phones": (), "words": ()}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from pipeline.corpora import Item
 from pipeline.formats import audio, lab
+from pipeline.ground.params import Corpus
+from pipeline.ground.storage import walk
 from pipeline.ground.utterance import Label, Tracks, Utterance
 
 # folders that say what kind of file lies in them, and nothing of speaker or session: ``wav``,
@@ -37,29 +39,6 @@ def below(folder: Path, *endings: str) -> list[Path]:
     """
     wanted = {ending.lower() for ending in endings}
     return sorted(path for path in walk(folder) if not wanted or path.suffix.lower() in wanted)
-
-
-def walk(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, hidden ones left out."""
-    seen: set[tuple[int, int]] = set()
-    waiting, links = [folder], list[Path]()  # links last: a folder goes by its own name if it can
-    while waiting or links:
-        place = waiting.pop() if waiting else links.pop(0)
-        try:
-            about = place.stat()
-            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
-        except OSError:
-            continue  # a link to nowhere, or a folder that may not be read
-        if (about.st_dev, about.st_ino) in seen:
-            continue
-        seen.add((about.st_dev, about.st_ino))
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                (links if entry.is_symlink() else waiting).append(place / entry.name)
-            elif entry.is_file():
-                yield place / entry.name
 
 
 def home(path: Path) -> tuple[str, ...]:
@@ -146,18 +125,20 @@ def safe(sign: str) -> str:
 
 
 def read_together(
-    item: Item, read_tracks: Callable[[Path], Tracks], label_units: float = 1.0
+    item: Item, corpus: Corpus, read_tracks: Callable[[Path], Tracks], label_units: float = 1.0
 ) -> Utterance:
     """Read an utterance whose files are the sound, the tracks and perhaps the phone labels.
 
     Parameters
     ----------
     item : Item
+    corpus : Corpus
+        Tells which channel of the sound is the microphone's.
     read_tracks : callable
     label_units : float
         Units of the labels' times per second.
     """
-    sound, sample_rate = audio.read(item.files[0])
+    sound, sample_rate = audio.read(item.files[0], corpus.channel)
     notes: list[str] = []
     phones: Sequence[Label] = ()
     if len(item.files) > 2:

@@ -79,7 +79,7 @@ class Speaker:
     sums: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     squares: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     places: defaultdict[str, list[Array]] = field(default_factory=lambda: defaultdict(list))
-    heard: list[NDArray[np.floating]] = field(default_factory=list)
+    cepstra: list[NDArray[np.floating]] = field(default_factory=list)
     moved: list[Array] = field(default_factory=list)
 
     def add(self, utterance: Utterance) -> None:
@@ -117,12 +117,12 @@ class Speaker:
             return
         values = tracks.values[:, [tracks.channels.index(name) for name in names]]
         try:
-            # without deltas, which hear what is near: the peak would be wider
+            # without deltas, which see what is near: the peak would be wider
             cepstra = mfcc(utterance.audio, utterance.sample_rate)[:, :STATIC]
             start, grid = onto_grid(tracks.time, values, CUTOFF_HZ, MAX_GAP_S, len(cepstra))
         except ValueError:
             return  # a gap; other utterances will do
-        self.heard.append(cepstra[start : start + len(grid)])
+        self.cepstra.append(cepstra[start : start + len(grid)])
         self.moved.append(grid)
 
     def mean(self, channel: str) -> float:
@@ -140,7 +140,7 @@ class Speaker:
     def timing(self) -> Timing | None:
         """Return how sound and tracks keep time; None where there is too little to tell."""
         try:
-            share = explained(self.heard, self.moved, FURTHEST)
+            share = explained(self.cepstra, self.moved, FURTHEST)
         except ValueError:
             return None
         if sum(max(len(grid) - 2 * FURTHEST, 0) for grid in self.moved) < TIMED[0]:
@@ -244,7 +244,7 @@ def survey(found: Found) -> Survey:
 def with_names(corpus: Corpus, folder: Path) -> Corpus:
     """Name the sensors of raw sweeps by number, of EMU by file, where the parameters name none."""
     if corpus.reader == "emu" and not corpus.emu.sensors:
-        tracks = {name: name for name in sorted(emu.tracked(folder, corpus.emu.axes.values()))}
+        tracks = {name: name for name in sorted(emu.tracked(folder, corpus.emu.axes))}
         named = msgspec.structs.replace(corpus.emu, sensors=tracks)
         return msgspec.structs.replace(corpus, emu=named)
     if corpus.reader not in RAW or corpus.channel_map:

@@ -6,7 +6,8 @@ import argparse
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import NoReturn, TextIO, TypeVar
 
 from tqdm import tqdm
@@ -59,9 +60,25 @@ def say(line: str) -> None:
         refuse_output(error)
 
 
+def say_text(text: str) -> None:
+    """Print a text of several lines to standard output, a table for one."""
+    for line in text.splitlines():
+        say(line)
+
+
 def warn(line: str) -> None:
     """Print a line to standard error without breaking a progress bar."""
     tqdm.write(printable(line, sys.stderr), file=sys.stderr)
+
+
+def grouped(remarks: Iterable[tuple[Path, str]]) -> Iterator[str]:
+    """Yield in a line each what is to be known of files, with the first and the number of them."""
+    files: dict[str, list[Path]] = {}
+    for path, remark in remarks:
+        files.setdefault(remark, []).append(path)
+    for remark, paths in files.items():
+        more = f" and {len(paths) - 1} more" * (len(paths) > 1)
+        yield f"{paths[0]}{more}: {remark}"
 
 
 def printable(line: str, file: TextIO) -> str:

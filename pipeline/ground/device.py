@@ -28,9 +28,7 @@ def choose(wanted: str, count: int = 1) -> str:
         Where a GPU is wanted and the backend sees none, or fewer than wanted.
     """
     with stderr_held_back():
-        import keras
-
-        jax = keras.config.backend() == "jax"
+        jax = import_keras() == "jax"
         gpus = jax_gpus(wanted, count) if jax else tensorflow_gpus()
     if wanted == "gpu" and not gpus:
         name, extra = ("JAX", "jax-gpu") if jax else ("TensorFlow", "gpu")
@@ -43,7 +41,19 @@ def choose(wanted: str, count: int = 1) -> str:
         raise UsageError(f"train.devices: {count}, and there are {len(gpus)} GPUs")
     chosen = [] if on_cpu else gpus[:count]
     names = [gpu.device_kind for gpu in chosen] if jax else use_in_tensorflow(chosen, count)
-    return ", ".join(names) or f"CPU ({os.cpu_count()} cores)"
+    return ", ".join(names) or f"CPU ({len(os.sched_getaffinity(0))} cores)"
+
+
+def import_keras() -> str:
+    """Import Keras and return its backend: TensorFlow, or what KERAS_BACKEND says.
+
+    Another project's backend and number format may stand in ~/.keras/keras.json, and are not ours.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import keras
+
+    keras.config.set_floatx("float32")
+    return keras.config.backend()
 
 
 def jax_gpus(wanted: str, count: int) -> list[Any]:

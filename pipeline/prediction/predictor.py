@@ -10,6 +10,7 @@ Runs on onnxruntime; TensorFlow is not imported.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,10 @@ from pipeline.formats.audio import mixed
 from pipeline.ground import artifacts
 from pipeline.ground.utterance import Tracks
 from pipeline.trained.description import About, read_model
+
+# recordings may be patients': onnxruntime 1.31 would tell Microsoft of each use, by an identifier
+# that it keeps in the home directory
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 Z = "_zscore"  # ends the name of a channel in standard deviations
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pipeline.formats.audio import FOREIGN_SUFFIXES, SUFFIXES
+from pipeline.formats.audio import FOREIGN_SUFFIXES, SUFFIXES, what_was_passed_over
 from pipeline.ground.console import InputError, UsageError
 from pipeline.ground.storage import walk
 
@@ -123,16 +123,6 @@ def shorter(name: str) -> Iterator[str]:
     while (end := name.rfind(".")) > 0:
         name = name[:end]
         yield name
-
-
-def what_was_passed_over(counts: Counter[str]) -> str:
-    """Return in words how many files of which suffixes are no sounds, and what makes them some."""
-    foreign = [suffix for suffix in counts if suffix in FOREIGN_SUFFIXES]
-    order = sorted(counts, key=lambda suffix: (suffix not in foreign, -counts[suffix], suffix))
-    files = ", ".join(f"{counts[suffix]} {suffix or 'without a suffix'}" for suffix in order)
-    first = f"NAME{order[0]}"
-    command = f" (`ffmpeg -i {first} NAME.wav` makes {first} readable)" * bool(foreign)
-    return f"passed over {files}{command}"
 
 
 def in_pattern(pattern: str) -> Iterator[Recording]:

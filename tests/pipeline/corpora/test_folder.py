@@ -8,9 +8,10 @@ from pipeline.corpora import folder, reader
 from pipeline.formats import audio, textgrid, track_csv
 from pipeline.ground.console import InputError
 from pipeline.ground.utterance import Label, Tracks
+from tests.pipeline.corpora.recording_files import settings
 
 RATE = 16_000
-PARAMS = None  # this reader has no parameters
+PARAMS = settings("folder")
 SOUND = np.sin(np.arange(RATE // 2) / 10) / 2
 TRACKS = Tracks(
     np.arange(100) / 200, np.random.default_rng(0).normal(size=(100, 2)), ("A_x", "A_y")
@@ -140,3 +141,9 @@ def test_people_of_any_script_are_told_apart(tmp_path):
     assert sorted(item.id for item in items) == sorted(f"{name}-1" for name in people)
     assert {item.speaker for item in items} == set(people)
     assert [item.sentence for item in items if item.speaker == "田中"] == ["お早う"]
+
+
+def test_every_kind_of_sound_that_is_read_is_found(tmp_path):
+    for k, suffix in enumerate((".wav", ".opus", ".caf", ".AU", ".w64", ".m4a")):
+        (tmp_path / f"u{k}{suffix}").touch()
+    assert len(list(folder.find(tmp_path, PARAMS))) == 5
