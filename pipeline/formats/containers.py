@@ -297,7 +297,12 @@ def au(path: Path, data: Bytes, start: int) -> Mended:
         return Mended()
     offset, size = struct.unpack_from(f"{order}II", data, 4)
     there = len(data) - offset
-    if offset < AU_HEADER or size == there or there <= 0 or (0 < size < there and not nonzero(data, offset + size)):
+    if (
+        offset < AU_HEADER
+        or size == there
+        or there <= 0
+        or (0 < size < there and not nonzero(data, offset + size))
+    ):
         return Mended()
     if size > len(data) and not unknown(size):
         refuse_truncated(path, f"its header promises {size} bytes of sound, {there} are there")
