@@ -53,7 +53,7 @@ REPRO = [str(Path(sys.executable).with_name("dvc")), "repro"]
 PREDICT = [sys.executable, "-m", "pipeline.predict", "sounds", "--output", "predicted"]
 PREDICT += ["--jobs", "2", "--model", "trained"]
 MADE = ("data", "trained", "reports", "predicted")
-NOTES = ("reports/live", "data/.", "trained/.")  # on a run, not of it
+NOTES = ("reports/live", "data/watched", "data/.", "trained/.")  # on a run, not of it
 TIMED = ("seconds", "frames_per_s")  # columns of history.csv
 SMALLEST_FILE = 2_000  # bytes that a file may have on the full disk
 
@@ -213,7 +213,7 @@ class Torturer:
         say(f"{what}: exit status {status}: {tail(said)}")
         if not status:
             self.faults.append(f"{what}: succeeded")
-        elif "Traceback" in said or "rror" not in said:
+        elif "Traceback" in said or "error" not in said.lower():
             self.faults.append(f"{what}: {said}")
 
 
