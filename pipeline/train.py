@@ -11,6 +11,7 @@ import csv
 import hashlib
 import json
 import time
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,6 +142,7 @@ def save(
     """Make the folder of a model: history.csv is the first network's, history-2.csv the next's."""
     folder.mkdir()
     model.save(folder / "model.keras")
+    without_dates(folder / "model.keras")
     to_onnx(model, folder / "model.onnx")
     sums = {name: checksum(folder / name) for name in ("model.keras", "model.onnx")}
     write_json(folder / "model.json", about | {"sha256": sums})
@@ -150,6 +152,15 @@ def save(
             writer = csv.DictWriter(file, HISTORY, lineterminator="\n")
             writer.writeheader()
             writer.writerows(history)
+
+
+def without_dates(path: Path) -> None:
+    """Write an archive anew without the time at which Keras wrote it: same weights, same bytes."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
 
 
 def train_networks(
