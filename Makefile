@@ -5,6 +5,7 @@
 # make compare  every network of the table in docs/results.md; takes hours, resumes when interrupted
 # make real    accuracy of the trained model on real speakers, in ../shared/data
 # make tutorials   the other tasks of the tutorials: digits, text, one step of an LSTM
+# make torture    kill, starve and obstruct the pipeline and predict; outputs stay the same bytes
 # make lock    pin the newest versions that pyproject.toml allows
 
 PYTHON ?= python3
@@ -12,11 +13,21 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: repro test check bench compare real tutorials lock debian
+.PHONY: repro test check bench compare real tutorials torture lock debian scm
 
-repro: .venv/run
+repro: .venv/run scm
 	@dvc repro
 	@python -m pipeline.compare
+
+# A folder without git, such as an unpacked ZIP, is a project for DVC, too.
+LOCALLY := dvc config --quiet --local
+scm: .venv/run
+	@if [ -e .git ] || git rev-parse --git-dir >/dev/null 2>&1; then \
+	  ! grep -qs no_scm .dvc/config.local || $(LOCALLY) --unset core.no_scm; \
+	elif ! grep -qs no_scm .dvc/config.local; then \
+	  echo "No git here: DVC goes without; experiments want \`git init\` and a first commit"; \
+	  $(LOCALLY) core.no_scm true; \
+	fi
 
 test: .venv/dev debian style
 	python -m pytest --numprocesses 2 --dist worksteal
@@ -45,6 +56,9 @@ compare: .venv/run
 
 real: .venv/run
 	@python -m studies.real_speech --imitate
+
+torture: .venv/run
+	@python -m benchmarks.torture
 
 # Trainings on digits side by side, a core each.
 tutorials: .venv/run

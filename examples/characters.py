@@ -25,7 +25,7 @@ from examples import arguments, pictures
 from examples.feeding import whole_batches
 from examples.results import Check
 from pipeline.ground import device
-from pipeline.ground.console import InputError, UsageError, progress, run, say
+from pipeline.ground.console import InputError, UsageError, progress, run, say, say_text
 
 if TYPE_CHECKING:
     import keras
@@ -291,7 +291,7 @@ def main() -> None:
         start = prompt(given.sample)
         device.choose("cpu")
         rng = np.random.default_rng(given.seed)
-        say(continued(load(given.model), start, given.length, rng)[0])
+        say_text(continued(load(given.model), start, given.length, rng)[0])
         return
 
     codes = read_text(given.text)

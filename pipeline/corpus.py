@@ -8,6 +8,7 @@ the utterances are synthesised into data/corpus first; an interrupted run resume
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,20 @@ import numpy as np
 from features import speech
 from pipeline import corpora
 from pipeline.corpora import Item, manifest, palates, vocaltractlab
+from pipeline.corpora.files import shown
+from pipeline.formats import audio
 from pipeline.ground import artifacts, params
-from pipeline.ground.console import InputError, UsageError, progress, run, say, stage_parser, warn
-from pipeline.ground.storage import discard
+from pipeline.ground.console import (
+    InputError,
+    UsageError,
+    grouped,
+    progress,
+    run,
+    say,
+    stage_parser,
+    warn,
+)
+from pipeline.ground.storage import discard, walk
 from pipeline.ground.utterance import Utterance
 
 LOOK = Path("data/inspection")
@@ -74,12 +86,20 @@ def examine(corpus: params.Corpus, folder: Path) -> Iterator[tuple[Item, Utteran
     """Read and check every utterance below a folder; yield it, or why it cannot be used."""
     reader = corpora.reader(corpus.reader)
     known: set[str] = set()
+    remarks: list[tuple[Path, str]] = []
     for item in progress(list(reader.find(folder, corpus)), unit="utterances"):
         try:
+            if any(shown(path) != str(path) for path in item.files):
+                raise InputError(
+                    "a name with a tab, a line break or bytes that are not UTF-8; rename it"
+                )
             if item.id in known:
                 raise InputError("another utterance has the same id")
-            utterance = reader.read(item, corpus)
+            heard: list[audio.SoundWarning] = []
+            with audio.listening(heard):
+                utterance = reader.read(item, corpus)
             check(utterance)
+            remarks += [(item.files[0], str(one)) for one in heard]
         except UsageError:  # of the parameters, whatever the utterance
             raise
         except InputError as error:
@@ -87,23 +107,33 @@ def examine(corpus: params.Corpus, folder: Path) -> Iterator[tuple[Item, Utteran
         else:
             known.add(item.id)
             yield item, utterance
+    for line in grouped(remarks):
+        warn(f"corpus: {line}")
+    foreign = (path.suffix.lower() for path in walk(folder))
+    passed_over = Counter(suffix for suffix in foreign if suffix in audio.FOREIGN_SUFFIXES)
+    if passed_over:
+        warn(f"corpus: {audio.what_was_passed_over(passed_over)}")
 
 
 def scan(corpus: params.Corpus, folder: Path) -> tuple[list[dict], list[dict]]:
     """Return manifest rows of the utterances below a folder, and refusals."""
     accepted: list[dict[str, Any]] = []
     refused: list[dict[str, Any]] = []
+    unusable: list[str] = []
     for item, utterance in examine(corpus, folder):
         if isinstance(utterance, Utterance):
             accepted.append(manifest.row(item, utterance))
+            unusable += utterance.notes
             continue
-        name = f"{item.files[0]}: " if item.files else f"{item.id}: "
+        name = f"{shown(item.files[0])}: " if item.files else f"{item.id}: "
         reason = utterance.removeprefix(name)
         if corpus.strict:
             raise InputError(f"{name}{reason} (corpus.strict is true)")
         warn(f"refused {name}{reason}")
-        file = str(artifacts.to_project(item.files[0]))
+        file = shown(artifacts.to_project(item.files[0]))
         refused.append({"id": item.id, "file": file, "reason": reason})
+    if unusable:
+        warn(f"left out {len(unusable)} label(s) that cannot be used, the first: {unusable[0]}")
     return accepted, refused
 
 

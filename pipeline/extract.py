@@ -12,12 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from features import articulation, deltas, frames, mfcc, speech
 from pipeline import corpora
 from pipeline.corpora import Item, layouts, manifest, palates
+from pipeline.formats import audio
 from pipeline.ground import artifacts, params, workers
 from pipeline.ground.console import InputError, progress, run, say, stage_parser, warn
 from pipeline.ground.storage import StoreWriter, checksum
@@ -104,7 +106,8 @@ def extract_one(
     try:
         if checksum(*item.files) != sha256:
             raise InputError("changed since the corpus was read; run `dvc repro --force corpus`")
-        utterance = corpora.reader(settings.corpus.reader).read(item, settings.corpus)
+        with audio.listening([]):  # the stage before this one said it
+            utterance = corpora.reader(settings.corpus.reader).read(item, settings.corpus)
         first, arrays = on_one_grid(utterance, layout, settings.extract)
     except InputError as error:
         return str(error).removeprefix(f"{item.files[0]}: ")
@@ -126,6 +129,15 @@ def unit_of_corpus() -> str:
     return units[0]
 
 
+def with_recording_resolved(settings: params.Params) -> params.Params:
+    """Return the parameters with the one path that a reader needs absolute."""
+    change, head = msgspec.structs.replace, settings.corpus.head_correction
+    if head.recording is None:
+        return settings
+    head = change(head, recording=str(artifacts.from_project(head.recording).resolve()))
+    return change(settings, corpus=change(settings.corpus, head_correction=head))
+
+
 def extract_all(
     settings: params.Params, jobs: int, cluster: str | None
 ) -> Iterator[tuple[Item, Any]]:
@@ -133,8 +145,9 @@ def extract_all(
     default = corpora.default_layout(settings.corpus)
     layout = layouts.resolve(settings.extract.layout, settings.layouts, default)
     rows = list(manifest.read())
+    there = with_recording_resolved(settings)
     calls = [
-        (replace(item, files=resolved(item)), row["sha256"], layout, settings) for item, row in rows
+        (replace(item, files=resolved(item)), row["sha256"], layout, there) for item, row in rows
     ]
     results = workers.spread(extract_one, calls, jobs, cluster)
     for (item, _), result in zip(
@@ -176,7 +189,8 @@ def main() -> None:
                 refused += 1
                 continue
             arrays, known = result
-            writer.add(item.id, arrays, audio=item.files[0].as_posix(), **known)
+            known |= {"audio": item.files[0].as_posix(), "channel": settings.corpus.channel}
+            writer.add(item.id, arrays, **known)
             total += len(arrays["inputs"])
         if not total:
             raise InputError(f"{artifacts.MANIFEST}: none of its {refused} utterances can be used")

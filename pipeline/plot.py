@@ -3,7 +3,7 @@
 Writes every picture as PNG and, for print, as PDF into reports/plots; the moving midsagittal view
 as GIF, as MP4 with sound where ffmpeg is installed, and as a page of its own, utterance.html.
 ``plot.utterance`` chooses the test utterance that is shown, ``plot.track`` the one track of the
-smallest picture.
+smallest picture; the last, where there are not so many.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ from pipeline.evaluation.scores import Predictions, sensor_of
 from pipeline.ground import artifacts, params
 from pipeline.ground.console import UsageError, progress, run, say, stage_parser
 from pipeline.ground.sensors import TONGUE
-from pipeline.ground.storage import Entry, Store, write_text
+from pipeline.ground.storage import Store, write_text
 from pipeline.pages import browser
 from pipeline.plots import articulators, calibration, curves, errors, style
 from pipeline.plots import scene as scenes
@@ -29,15 +29,15 @@ from pipeline.plots.curves import QUANTITIES
 
 PAGES = Path("reports/pages")
 Rows = dict[str, dict[str, Any]]
+Thing = TypeVar("Thing")
 
 
-def chosen(predictions: Predictions, index: int) -> Entry:
-    """Return the test utterance that ``plot.utterance`` names."""
-    if index >= len(predictions.entries):
-        raise UsageError(
-            f"plot.utterance: {index}, and the test set has {len(predictions.entries)} utterances"
-        )
-    return predictions.entries[index]
+def chosen(things: Sequence[Thing], index: int, key: str, what: str) -> Thing:
+    """Return the one that a parameter counts to, or the last, and say so."""
+    if index >= len(things):
+        say(f"plot.{key}: {index}, and there are {len(things)} {what}, from 0: shows the last")
+        return things[-1]
+    return things[index]
 
 
 def with_floors(rows: list[dict[str, Any]], key: str) -> dict[str, Rows]:
@@ -94,15 +94,14 @@ def of_test_side(predictions: Predictions) -> Iterator[tuple[str, Figure]]:
 
 def draw_pictures(predictions: Predictions, settings: params.Plot) -> None:
     """Draw everything that the stage draws."""
-    entry = chosen(predictions, settings.utterance)
+    entry = chosen(predictions.entries, settings.utterance, "utterance", "test utterances")
     channels = predictions.channels[predictions.positions]
-    if settings.track >= len(channels):
-        raise UsageError(f"plot.track: {settings.track}, and there are {len(channels)} tracks")
+    track = chosen(channels, settings.track, "track", "tracks")
     scene = scenes.of_prediction(predictions, entry, palates.from_rows(tables.read("palates")))
     history = tables.read_csv(artifacts.TRAINED / "history.csv", "train")
     pictures = chain(
         [("learning_curves", curves.learning_curves(history))],
-        scenes.pictures(scene, channels[settings.track]),
+        scenes.pictures(scene, track),
         of_test_side(predictions),
     )
     count = 0

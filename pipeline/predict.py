@@ -28,7 +28,16 @@ from features.mfcc import SAMPLE_RATE
 from models.batching import by_length
 from pipeline.formats import audio
 from pipeline.ground import artifacts, workers
-from pipeline.ground.console import InputError, UsageError, progress, run, say, stage_parser, warn
+from pipeline.ground.console import (
+    InputError,
+    UsageError,
+    grouped,
+    progress,
+    run,
+    say,
+    stage_parser,
+    warn,
+)
 from pipeline.prediction import live, outputs, recordings
 from pipeline.prediction.batch import Job, Result, Settings, predict_batch
 from pipeline.trained import description
@@ -143,17 +152,6 @@ def summary(done: Sequence[Result], seconds: float) -> str:
     )
 
 
-def remarks(done: Sequence[Result]) -> Iterator[str]:
-    """Yield in a line each what is to be known of sounds, with the first and the number of them."""
-    sounds: dict[str, list[Path]] = {}
-    for result in done:
-        for remark in result.remarks:
-            sounds.setdefault(remark, []).append(result.audio)
-    for remark, paths in sounds.items():
-        more = f" and {len(paths) - 1} more" * (len(paths) > 1)
-        yield f"predict: {paths[0]}{more}: {remark}"
-
-
 def stream(options: argparse.Namespace) -> None:
     """Write rows to standard output while the sound goes on."""
     if options.audio or options.manifest or options.output:
@@ -183,7 +181,7 @@ def files(options: argparse.Namespace) -> None:
     passed_over = Counter[str]()
     found = recordings.find(options.audio, options.manifest, passed_over)
     if passed_over:
-        warn(f"predict: {recordings.what_was_passed_over(passed_over)}")
+        warn(f"predict: {audio.what_was_passed_over(passed_over)}")
     wanted = settings(options, len(found))
     known = list(headers(found, places(found, options.output)))
     jobs = [job for job in known if isinstance(job, Job)]
@@ -198,8 +196,9 @@ def files(options: argparse.Namespace) -> None:
             warn(as_typed(result.error))
             failed += 1
     if len(done) > 1:
-        for line in remarks(done):
-            warn(as_typed(line))
+        told = ((result.audio, remark) for result in done for remark in result.remarks)
+        for line in grouped(told):
+            warn(as_typed(f"predict: {line}"))
     if done:
         say(as_typed(summary(done, time.perf_counter() - started)))
     if failed:

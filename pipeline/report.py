@@ -129,6 +129,7 @@ def utterances(predictions: Predictions, first: int) -> list[dict[str, Any]]:
     """Return as many packed test utterances as fit, in order, and always the first choice."""
     known = palates.from_rows(tables.read("palates"))
     entries = predictions.entries
+    first = min(first, len(entries) - 1)
     spread = np.argsort(((np.arange(len(entries)) - first) * (5**0.5 - 1) / 2) % 1, kind="stable")
     packed: dict[int, dict[str, Any]] = {}
     size = 0

@@ -1,9 +1,10 @@
 """Before stage 1: list what decides what the stages make and DVC does not see; it always runs.
 
-Names, sizes and dates of all files below `corpus.path` go into data/watched/recordings.csv, those
-of the files that `standardize.lists` names into lists.csv, and the recipe that is trained, with
-what it has from those that it is like, into recipe.json. Stages that depend on one of them run
-again when it changed. Files whose names start with a dot are left out.
+Names, sizes and dates of all files below `corpus.path`, and of other files that `corpus` names, go
+into data/watched/recordings.csv, those of the files that `standardize.lists` names into lists.csv,
+and the recipe that is trained, with what it has from those that it is like, into recipe.json.
+Stages that depend on one of them run again when it changed. Files whose names start with a dot are
+left out.
 """
 
 from __future__ import annotations
@@ -11,30 +12,17 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from pipeline.ground import artifacts, params
 from pipeline.ground.console import UsageError, run, say, stage_parser
-from pipeline.ground.storage import write_json, write_text
+from pipeline.ground.storage import walk, write_json, write_text
 
 COLUMNS = ("file", "bytes", "modified_ns")  # since 1970, UTC
 Listing = dict[str, tuple[str, str]]
-
-
-def below(folder: Path) -> Iterator[Path]:
-    """Yield every file below a folder, behind links to folders, too; never a folder twice."""
-    entered = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
-        found = Path(here).stat()
-        if (found.st_dev, found.st_ino) in entered:
-            folders.clear()
-            continue
-        entered.add((found.st_dev, found.st_ino))
-        folders[:] = sorted(name for name in folders if name[0] != ".")
-        yield from (Path(here, name) for name in files if name[0] != ".")
 
 
 def listing(files: Iterable[tuple[str, Path]]) -> Listing:
@@ -72,23 +60,37 @@ def update(path: Path, rows: Listing) -> str:
     )
 
 
+def recordings(corpus: params.Corpus) -> Listing:
+    """Return the listing of a corpus's own files; of the embedded one there is none.
+
+    Raises
+    ------
+    UsageError
+        Where its folder is not there.
+    """
+    others = [corpus.head_correction.recording, *(one.file for one in corpus.palates.values())]
+    files = [(name, artifacts.from_project(name)) for name in others if name is not None]
+    if corpus.path is not None:
+        folder = artifacts.from_project(corpus.path)
+        if not folder.is_dir():
+            raise UsageError(f"corpus.path: {folder}: no such folder")
+        files += [(f"{path.relative_to(folder)}", path) for path in walk(folder)]
+    return listing(files)
+
+
 def main() -> None:
     """Run the stage."""
     stage_parser(__doc__, "watch").parse_args()
     settings = params.load()
-    given = settings.corpus.path
-    folder = None if given is None else artifacts.from_project(given)
-    if folder is not None and not folder.is_dir():
-        raise UsageError(f"corpus.path: {folder}: no such folder")
-    rows = {} if folder is None else listing((f"{p.relative_to(folder)}", p) for p in below(folder))
+    rows = recordings(settings.corpus)
     difference = update(artifacts.WATCHED_RECORDINGS, rows)
     lists = settings.standardize.lists.values()
     update(artifacts.WATCHED_LISTS, listing((name, artifacts.from_project(name)) for name in lists))
     write_json(artifacts.WATCHED_RECIPE, msgspec.to_builtins(settings.recipe))
     say(
         "watch: the embedded corpus, no recordings"
-        if given is None
-        else f"watch: {given}: {len(rows):,} files, {difference}"
+        if settings.corpus.path is None
+        else f"watch: {settings.corpus.path}: {len(rows):,} files, {difference}"
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import ROOT, machine
-from pipeline.ground.console import UsageError, run, say
+from pipeline.ground.console import UsageError, run, say_text
 from pipeline.ground.storage import write_text
 from pipeline.plots import style
 from studies import trials
@@ -255,7 +255,7 @@ def main() -> None:
     facts = machine()
     about = f"{facts['cores']} cores of {facts['processor']}, {facts['system']}"
     write_text(options.results.with_suffix(".md"), table)
-    say(f"{table}\n{about}\n{verdict(results)}")
+    say_text(f"{table}\n{about}\n{verdict(results)}")
     if any(name not in FLOORS for name in ROWS if made(results, name)):
         draw(results, options.picture)
 

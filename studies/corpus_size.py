@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks.machine import ROOT
 from pipeline.corpora import protocols
 from pipeline.ground import artifacts, params, workspaces
-from pipeline.ground.console import InputError, UsageError, run, say
+from pipeline.ground.console import InputError, UsageError, run, say_text
 from pipeline.ground.storage import Store, discard, read_yaml, write_text
 from pipeline.plots import style
 from studies import trials
@@ -184,7 +184,7 @@ def main() -> None:
         trials.run(one, FOLDER, options.results, source, keep=FOLDER / f"trained-{size}")
         results = trials.load(options.results)
     write_text(options.results.with_suffix(".md"), markdown(results))
-    say(markdown(results))
+    say_text(markdown(results))
     draw(results, options.picture)
 
 

@@ -8,24 +8,31 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pathspec
 import pytest
 
 from tests.conftest import ROOT
 from tests.pipeline.conftest import change, write_corpus
 
 
+def copy_project(folder: Path) -> None:
+    """Copy all files that git does not ignore, whether there is git or not."""
+    own = [f"/.dvc{line}" for line in (ROOT / ".dvc" / ".gitignore").open()]
+    ignored = pathspec.GitIgnoreSpec.from_lines([".git", *own, *(ROOT / ".gitignore").open()])
+    for here, folders, files in os.walk(ROOT):
+        place = Path(here).relative_to(ROOT)
+        folders[:] = [name for name in folders if not ignored.match_file(f"{place / name}/")]
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        for name in files:
+            if not ignored.match_file(place / name) and name != "dvc.lock":
+                shutil.copy2(ROOT / place / name, folder / place / name)
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
-    """Everything that git tracks, a corpus of 24 short recordings and a small network."""
+    """The project as it stands, a corpus of 24 short recordings and a small network."""
     folder = tmp_path_factory.mktemp("Prüfstand") / "Kopie für mich"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    (folder / "dvc.lock").unlink(missing_ok=True)
+    copy_project(folder)
     write_corpus(folder / "recordings")
     (folder / ".gitignore").open("a").write("/recordings/\n")
     change(
@@ -130,6 +137,23 @@ def test_an_experiment_in_a_copy_finds_the_recordings(checkout):
     assert call(checkout, "dvc", "exp", "apply", "copied").returncode == 0
     assert (checkout / "data" / "corpus" / "manifest.csv").read_bytes() == before
     subprocess.run(["git", "checkout", "-q", "."], cwd=checkout, check=True)
+
+
+def test_a_folder_without_git_is_a_project_too(tmp_path):
+    """Such as a ZIP from GitHub; `make repro` begins with `make scm`."""
+    copy_project(tmp_path)
+    change(tmp_path / "params.yaml", corpus__reader="vocaltractlab", corpus__path=None)
+    refused = call(tmp_path, "dvc", "status")
+    assert "not a git repository" in refused.stderr
+    make = ("make", "--silent", "--old-file", ".venv/run", "scm")
+    assert call(tmp_path, *make).stdout.startswith("No git here: DVC goes without")
+    ran = call(tmp_path, "dvc", "repro", "watch")
+    assert ran.returncode == 0, ran.stderr
+    assert "watch: the embedded corpus, no recordings" in ran.stdout
+    assert call(tmp_path, *make).stdout == ""
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    assert call(tmp_path, *make).returncode == 0
+    assert "no_scm" not in (tmp_path / ".dvc" / "config.local").read_text()
 
 
 def test_predict_without_a_model_says_what_to_run(tmp_path):

@@ -13,18 +13,21 @@ and SSFF files alone; tracks may lie in a folder of their own, such as ``ema_ssf
 What differs between databases is told by ``corpus.emu``: ``sensors`` says which files are which
 sensor, ``axes`` which of their columns is forward, height and lateral and which of these counts the
 other way, ``phones`` and ``words`` which levels (or attributes of levels) are the labels. Levels
-without times get theirs from the segments that they are linked to.
+without times get theirs from the segments that they are linked to. A sensor whose axes are all
+exactly 0 is missing there: so a sweep is filled up to the length of its sound.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
+from msgspec import Struct
 
 from pipeline.corpora import Item
 from pipeline.corpora.files import Companions, below, home, identifier, present, usable
@@ -35,7 +38,52 @@ from pipeline.ground.params import Corpus, Emu, Layout
 from pipeline.ground.utterance import PHONES, WORDS, Label, Tracks, Utterance
 
 ANNOTATION = re.compile(r"(.+)_(?:annot|bndl)\.json", re.IGNORECASE)
-SESSION = "_ses"
+SESSION, BUNDLE = "_ses", "_bndl.json"
+
+
+# names are those of the files, which have more keys than these
+class Text(Struct):
+    """One attribute of an item."""
+
+    name: str
+    value: Any = ""
+
+
+class Entry(Struct):
+    """A segment with times, or an item without."""
+
+    id: int
+    labels: list[Text] = []
+    sampleStart: float | None = None  # noqa: N815
+    sampleDur: float | None = None  # noqa: N815
+
+
+class Level(Struct):
+    """A level of the annotation."""
+
+    name: str
+    items: list[Entry] = []
+
+
+class Link(Struct):
+    """From an item to one below it."""
+
+    fromID: int  # noqa: N815
+    toID: int  # noqa: N815
+
+
+class Annotation(Struct):
+    """``BUNDLE_annot.json``."""
+
+    sampleRate: float  # noqa: N815
+    levels: list[Level]
+    links: list[Link] = []
+
+
+class Bundle(Struct):
+    """``BUNDLE_bndl.json``."""
+
+    annotation: Annotation
 
 
 def layout(corpus: Corpus) -> Layout:
@@ -81,15 +129,25 @@ def sensors(emu: Emu) -> Mapping[str, str]:
     return emu.sensors
 
 
-def extensions(folder: Path) -> set[str]:
-    """Return the extensions of the SSFF files below a folder."""
-    found: dict[str, bool] = {}
+def extensions(folder: Path) -> dict[str, Path]:
+    """Return the extensions of the SSFF files below a folder, each with one such file."""
+    found: dict[str, tuple[Path, bool]] = {}
     for path in below(folder):
         ending = path.suffix.removeprefix(".")
         if ending not in found:
             with path.open("rb") as file:
-                found[ending] = file.read(len(ssff.MAGIC)) == ssff.MAGIC
-    return {ending for ending, tracks in found.items() if tracks}
+                found[ending] = path, file.read(len(ssff.MAGIC)) == ssff.MAGIC
+    return {ending: path for ending, (path, tracks) in found.items() if tracks}
+
+
+def tracked(folder: Path, axes: Mapping[Any, str]) -> Iterator[str]:
+    """Yield the extensions of those SSFF files that have a column for every axis."""
+    for ending, path in extensions(folder).items():
+        with suppress(InputError):
+            names = ssff.read(path).channels
+            for axis in axes.values():
+                column(path, names, "", axis.removeprefix("-"))
+            yield ending
 
 
 def part(pattern: str | None, name: str, key: str) -> str:
@@ -107,18 +165,22 @@ def part(pattern: str | None, name: str, key: str) -> str:
 
 def read(item: Item, params: Corpus) -> Utterance:
     """Read one bundle."""
-    sound, sample_rate = audio.read(item.files[0])
+    sound, sample_rate = audio.read(item.files[0], params.channel)
     annotation = next((path for path in item.files if path.suffix.lower() == ".json"), None)
     notes: list[str] = []
     labels: dict[str, tuple[Label, ...]] = {"phones": (), "words": ()}
     if annotation is not None:
-        tree = read_annotation(annotation)
+        try:
+            tree = read_annotation(annotation)
+        except InputError as error:  # it costs the labels, not the utterance
+            notes.append(str(error))
+            tree = Annotation(sample_rate, [])
         for key, wanted, usual in (
             ("phones", params.emu.phones, PHONES),
             ("words", params.emu.words, WORDS),
         ):
-            name = wanted or named(tree, usual)
-            found = level(annotation, tree, name, notes) if name else []
+            name = (wanted or named(tree, usual)) if tree.levels else None
+            found = labels_of(annotation, tree, name, notes) if name else []
             labels[key] = usable(annotation, found, len(sound) / sample_rate, notes)
     return item.utterance(
         read_tracks(item.files[1:], params.emu),
@@ -151,7 +213,8 @@ def read_tracks(files: tuple[Path, ...], emu: Emu) -> Tracks:
         if not np.allclose(tracks.time[:frames], times[0][:frames], rtol=0, atol=1e-4):
             raise InputError(f"{path}: other time stamps than {next(iter(known)).name}")
     table = np.column_stack([values[:frames] for values in columns])
-    return checked.tracks(files[-1], times[0][:frames], table, channels)
+    points = checked.connected(table.reshape(frames, -1, len(emu.axes)))
+    return checked.tracks(files[-1], times[0][:frames], points.reshape(frames, -1), channels)
 
 
 def column(path: Path, channels: tuple[str, ...], prefix: str, axis: str) -> str:
@@ -167,71 +230,68 @@ def column(path: Path, channels: tuple[str, ...], prefix: str, axis: str) -> str
     return found[0]
 
 
-def read_annotation(path: Path) -> dict[str, Any]:
-    """Return the annotation of a bundle: ``sampleRate``, ``levels`` and ``links``."""
+def read_annotation(path: Path) -> Annotation:
+    """Return the annotation of a bundle."""
+    data = checked.contents(path)
     try:
-        tree = json.loads(checked.contents(path))
-        tree = tree.get("annotation", tree)
-        levels = {row["name"]: row["items"] for row in tree["levels"]}
-        rate, links = float(tree["sampleRate"]), tree.get("links", [])
-        pairs = [(link["fromID"], link["toID"]) for link in links]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:80]
-        raise InputError(f"{path}: not an annotation of EMU ({reason})") from None
-    if not rate > 0:
-        raise InputError(f"{path}: sampleRate is {rate:g}")
-    return {"sampleRate": rate, "levels": levels, "links": pairs}
+        if path.name.lower().endswith(BUNDLE):
+            tree = msgspec.json.decode(data, type=Bundle).annotation
+        else:
+            tree = msgspec.json.decode(data, type=Annotation)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: not an annotation of EMU ({error})") from None
+    if not tree.sampleRate > 0:
+        raise InputError(f"{path}: sampleRate is {tree.sampleRate:g}")
+    return tree
 
 
-def attributes(tree: dict[str, Any]) -> dict[str, str]:
-    """Return every attribute of the annotation's levels, and the level that it belongs to."""
-    found: dict[str, str] = {}
-    for name, items in tree["levels"].items():
-        found.setdefault(name, name)
-        for entry in items[:1]:
-            for label in entry.get("labels", []):
-                found.setdefault(label.get("name"), name)
+def attributes(tree: Annotation) -> dict[str, Level]:
+    """Return every level by its name, and by those of its further attributes."""
+    found: dict[str, Level] = {}
+    for level in tree.levels:
+        for name in (level.name, *(label.name for item in level.items for label in item.labels)):
+            found.setdefault(name, level)
     return found
 
 
-def named(tree: dict[str, Any], usual: tuple[str, ...]) -> str | None:
+def named(tree: Annotation, usual: tuple[str, ...]) -> str | None:
     """Return the level that has one of the usual names, if any."""
-    by_lower = {str(name).lower(): name for name in attributes(tree)}
+    by_lower = {name.lower(): name for name in attributes(tree)}
     return next((by_lower[name] for name in usual if name in by_lower), None)
 
 
-def level(path: Path, tree: dict[str, Any], name: str, notes: list[str]) -> list[Label]:
-    """Return the labels of a level, or of an attribute of one; `notes` gets what is unusable."""
+def labels_of(path: Path, tree: Annotation, name: str, notes: list[str]) -> list[Label]:
+    """Return the labels of a level or of an attribute of one; ``notes`` is told of the rest."""
     known = attributes(tree)
     if name not in known:
-        notes.append(f"{path}: no level {name!r} among {', '.join(map(str, known))}")
+        notes.append(f"{path}: no level {name!r} among {', '.join(known)}")
         return []
     spans = timed(tree)
     found: list[Label] = []
-    for entry in tree["levels"][known[name]]:
-        try:
-            texts = {label["name"]: label["value"] for label in entry["labels"]}
-            text = str(texts.get(name, next(iter(texts.values()), "")))
-            start, end = spans[entry["id"]]
-            found.append(Label(start / tree["sampleRate"], end / tree["sampleRate"], text))
-        except (KeyError, TypeError, AttributeError):
-            notes.append(f"{path}: level {name}: an item without label or time")
+    for item in known[name].items:
+        texts = {label.name: label.value for label in item.labels}
+        if item.id not in spans:
+            notes.append(f"{path}: level {name}: item {item.id} has no time, nor has one below it")
+            continue
+        start, end = spans[item.id]
+        text = str(texts.get(name, next(iter(texts.values()), "")))
+        found.append(Label(start / tree.sampleRate, end / tree.sampleRate, text))
     return sorted(found, key=lambda label: label.start)
 
 
-def timed(tree: dict[str, Any]) -> dict[Any, tuple[float, float]]:
+def timed(tree: Annotation) -> dict[int, tuple[float, float]]:
     """Return first and last sample of every item, through links where it has none of its own."""
-    spans: dict[Any, tuple[float, float]] = {}
-    for items in tree["levels"].values():
-        for entry in items:
-            if isinstance(entry, dict) and {"id", "sampleStart", "sampleDur"} <= entry.keys():
-                start, length = float(entry["sampleStart"]), float(entry["sampleDur"])
-                spans[entry["id"]] = start, start + length
-    for _ in tree["levels"]:  # a link may lead over as many levels as there are
-        under: dict[Any, list[tuple[float, float]]] = {}
-        for parent, child in tree["links"]:
-            if child in spans and parent not in spans:
-                under.setdefault(parent, []).append(spans[child])
+    spans = {
+        item.id: (item.sampleStart, item.sampleStart + item.sampleDur)
+        for level in tree.levels
+        for item in level.items
+        if item.sampleStart is not None and item.sampleDur is not None
+    }
+    for _ in tree.levels:  # a link may lead over as many levels as there are
+        under: dict[int, list[tuple[float, float]]] = {}
+        for link in tree.links:
+            if link.toID in spans and link.fromID not in spans:
+                under.setdefault(link.fromID, []).append(spans[link.toID])
         spans |= {
             parent: (min(start for start, _ in parts), max(end for _, end in parts))
             for parent, parts in under.items()

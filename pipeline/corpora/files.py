@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from pipeline.corpora import Item
 from pipeline.formats import audio, lab
+from pipeline.ground.params import Corpus
+from pipeline.ground.storage import walk
 from pipeline.ground.utterance import Label, Tracks, Utterance
 
 # folders that say what kind of file lies in them, and nothing of speaker or session: ``wav``,
@@ -22,8 +24,10 @@ KINDS = re.compile(
 )
 
 
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # control signs, bytes that are no text, line breaks
 HTK_UNITS = 1e7  # per second
 BEYOND_S = 0.5  # by which labels may outlast the sound
+LEAST = 0.1  # of the sound that labels in another unit must span to be believed
 
 
 def below(folder: Path, *endings: str) -> list[Path]:
@@ -35,29 +39,6 @@ def below(folder: Path, *endings: str) -> list[Path]:
     """
     wanted = {ending.lower() for ending in endings}
     return sorted(path for path in walk(folder) if not wanted or path.suffix.lower() in wanted)
-
-
-def walk(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, hidden ones left out."""
-    seen: set[tuple[int, int]] = set()
-    waiting, links = [folder], list[Path]()  # links last: a folder goes by its own name if it can
-    while waiting or links:
-        place = waiting.pop() if waiting else links.pop(0)
-        try:
-            about = place.stat()
-            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
-        except OSError:
-            continue  # a link to nowhere, or a folder that may not be read
-        if (about.st_dev, about.st_ino) in seen:
-            continue
-        seen.add((about.st_dev, about.st_ino))
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                (links if entry.is_symlink() else waiting).append(place / entry.name)
-            elif entry.is_file():
-                yield place / entry.name
 
 
 def home(path: Path) -> tuple[str, ...]:
@@ -129,6 +110,14 @@ def composed(word: str) -> str:
     return unicodedata.normalize("NFC", word)
 
 
+def shown(path: Path) -> str:
+    """Return a path on one line: what would break it, or is no text, as Python writes it."""
+    return "".join(
+        f"\\x{ord(sign) & 0xFF:02x}" if unicodedata.category(sign) in UNPRINTABLE else sign
+        for sign in str(path)
+    )
+
+
 def safe(sign: str) -> str:
     """Return a letter, a mark of one, a digit, ``-`` or ``.`` as it is, anything else as ``_``."""
     kind = unicodedata.category(sign)[0]
@@ -136,18 +125,20 @@ def safe(sign: str) -> str:
 
 
 def read_together(
-    item: Item, read_tracks: Callable[[Path], Tracks], label_units: float = 1.0
+    item: Item, corpus: Corpus, read_tracks: Callable[[Path], Tracks], label_units: float = 1.0
 ) -> Utterance:
     """Read an utterance whose files are the sound, the tracks and perhaps the phone labels.
 
     Parameters
     ----------
     item : Item
+    corpus : Corpus
+        Tells which channel of the sound is the microphone's.
     read_tracks : callable
     label_units : float
         Units of the labels' times per second.
     """
-    sound, sample_rate = audio.read(item.files[0])
+    sound, sample_rate = audio.read(item.files[0], corpus.channel)
     notes: list[str] = []
     phones: Sequence[Label] = ()
     if len(item.files) > 2:
@@ -172,7 +163,7 @@ def read_labels(
     path : Path
     seconds, sample_rate : float, int
         Of the sound. Labels in ``units`` that go far beyond it are in samples or, as HTK has them,
-        in units of 100 ns: the largest of these that fits.
+        in units of 100 ns, if they span a good part of the sound then.
     notes : list of str
         Is told of what cannot be used.
     units : float
@@ -180,11 +171,12 @@ def read_labels(
     """
     labels = lab.read(path, units, notes)
     last = max((label.end for label in labels), default=0.0) * units
-    for other in (units, sample_rate, HTK_UNITS):
-        if last / other <= seconds + BEYOND_S:
-            scale = units / other
-            labels = tuple(Label(x.start * scale, x.end * scale, x.text) for x in labels)
-            break
+    if last / units > seconds + BEYOND_S:
+        for other in (sample_rate, HTK_UNITS):
+            if LEAST * seconds < last / other <= seconds + BEYOND_S:
+                scale = units / other
+                labels = tuple(Label(x.start * scale, x.end * scale, x.text) for x in labels)
+                break
     return usable(path, labels, seconds, notes)
 
 

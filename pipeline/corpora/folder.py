@@ -2,7 +2,7 @@
 
 Layout on disk::
 
-    FOLDER/NAME.wav          the sound: WAV, or NAME.flac or NAME.ogg
+    FOLDER/NAME.wav          the sound: WAV, NAME.flac or whatever else libsndfile reads
     FOLDER/NAME.csv          the tracks: `time_s` and a column per channel, mm, any rate
     FOLDER/NAME.TextGrid     optional: tiers `phones` and `words`, or called alike: phone, MAU, ORT
     FOLDER/SPEAKER/NAME...   optional subfolders, one per speaker: the id is then SPEAKER-NAME
@@ -24,7 +24,6 @@ from pipeline.ground.params import Corpus
 from pipeline.ground.utterance import PHONES, WORDS, Label, Utterance
 
 LAYOUT = BUILT_IN["fleshpoints"]
-SOUNDS = (".wav", ".flac", ".ogg")
 KNOWN = ("speaker", "session", "style", "sentence")
 
 
@@ -32,7 +31,7 @@ def find(folder: Path, params: Corpus) -> Iterator[Item]:
     """List the sounds of the folder and of its subfolders, in the order of their names."""
     metadata = read_metadata(folder / "metadata.csv")
     grids = {path.with_suffix(""): path for path in below(folder, ".textgrid")}
-    for sound in below(folder, *SOUNDS):
+    for sound in below(folder, *audio.SUFFIXES):
         place = sound.relative_to(folder)
         if len(place.parts) > 2:
             continue
@@ -52,7 +51,7 @@ def find(folder: Path, params: Corpus) -> Iterator[Item]:
 
 def read(item: Item, params: Corpus) -> Utterance:
     """Read one utterance."""
-    sound, sample_rate = audio.read(item.files[0])
+    sound, sample_rate = audio.read(item.files[0], params.channel)
     notes: list[str] = []
     tiers = read_tiers(item.files[2], len(sound) / sample_rate, notes) if item.files[2:] else {}
     return Utterance(
@@ -100,4 +99,7 @@ def read_metadata(path: Path) -> dict[str, dict[str, str]]:
         raise InputError(f"{path}: not a CSV file ({error})") from None
     if rows and "id" not in rows[0]:
         raise InputError(f"{path}: line 1: no column 'id'")
-    return {row["id"]: {key: row[key] for key in KNOWN if row.get(key)} for row in rows}
+    return {
+        identifier(row["id"] or ""): {key: row[key] for key in KNOWN if row.get(key)}
+        for row in rows
+    }

@@ -15,7 +15,7 @@ from pipeline.ground.console import InputError
 from pipeline.ground.storage import checksum, write_text
 from pipeline.ground.utterance import Utterance
 
-SEPARATOR = "|"  # between the files of an utterance
+SEPARATOR = "\t"  # between the files of an utterance, whose names have no tab: see `examine`
 
 
 def row(item: Item, utterance: Utterance) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def find(folder: Path, params: Corpus) -> Iterator[Item]:
 def read(item: Item, params: Corpus) -> Utterance:
     """Read one sentence."""
     files = by_ending(item.files)
-    sound, sample_rate = audio.read(item.files[0])
+    sound, sample_rate = audio.read(item.files[0], params.channel)
     notes: list[str] = []
     labels = lab.read(files[".lab"], notes=notes) if ".lab" in files else ()
     phones = usable(files[".lab"], labels, len(sound) / sample_rate, notes) if labels else ()

@@ -65,7 +65,7 @@ def sentences(path: Path) -> dict[int, str]:
 
 def read(item: Item, params: Corpus) -> Utterance:
     """Read one sentence."""
-    return read_together(item, read_tracks)
+    return read_together(item, params, read_tracks)
 
 
 def read_tracks(path: Path) -> Tracks:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline import corpora
 from pipeline.corpora import sweeps
 from pipeline.formats import checked
+from pipeline.ground import artifacts
 from pipeline.ground.console import InputError, UsageError
 from pipeline.ground.params import Corpus, PalateTrace
 
@@ -44,7 +45,7 @@ def traced(corpus: Corpus) -> dict[str, Array]:
 
 def read(trace: PalateTrace, corpus: Corpus) -> Array:
     """Read one palate."""
-    path = Path(trace.file)
+    path = artifacts.from_project(trace.file)
     if trace.sensor is None:
         return from_csv(path)
     read_sweep = getattr(corpora.reader(corpus.reader), "read_sweep", None)

@@ -50,7 +50,7 @@ def find(folder: Path, params: Corpus) -> Iterator[Item]:
 
 def read(item: Item, params: Corpus) -> Utterance:
     """Read one sentence."""
-    return read_together(item, read_tracks)
+    return read_together(item, params, read_tracks)
 
 
 def read_tracks(path: Path) -> Tracks:
@@ -63,7 +63,7 @@ def read_tracks(path: Path) -> Tracks:
         raise InputError(
             f"{path}: {table.shape[1]} columns, not {FIELDS} for each of {len(SENSORS)} sensors"
         )
-    points = table.reshape(len(table), len(SENSORS), FIELDS)[:, :, :3]
+    points = checked.connected(table.reshape(len(table), len(SENSORS), FIELDS)[:, :, :3])
     channels = [f"{name}_{axis}" for name in SENSORS for axis in "xzy"]
     time = np.arange(len(points)) / RATE
     return checked.tracks(path, time, points.reshape(len(points), -1), channels)

@@ -91,7 +91,7 @@ def find(folder: Path, corpus: Corpus, *endings: str) -> Iterator[Item]:
 
 def read(item: Item, read_sweep: ReadSweep, corpus: Corpus) -> Utterance:
     """Read one sweep with its sound."""
-    return read_together(item, lambda path: tracks(path, read_sweep, corpus))
+    return read_together(item, corpus, lambda path: tracks(path, read_sweep, corpus))
 
 
 def tracks(path: Path, read_sweep: ReadSweep, corpus: Corpus) -> Tracks:

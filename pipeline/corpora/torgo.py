@@ -54,7 +54,7 @@ def find(folder: Path, params: Corpus) -> Iterator[Item]:
 
 def read(item: Item, params: Corpus) -> Utterance:
     """Read one recording."""
-    return read_together(item, read_tracks, LABEL_RATE)
+    return read_together(item, params, read_tracks, LABEL_RATE)
 
 
 def read_tracks(path: Path) -> Tracks:

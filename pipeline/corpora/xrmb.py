@@ -58,7 +58,7 @@ def find(folder: Path, params: Corpus) -> Iterator[Item]:
 
 def read(item: Item, params: Corpus) -> Utterance:
     """Read one task."""
-    return read_together(item, read_tracks)
+    return read_together(item, params, read_tracks)
 
 
 def read_tracks(path: Path) -> Tracks:

@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ BLOCK = 1 << 16  # frames read at once: memory follows what is there, not what t
 FULL_SCALE = 32768  # of 16-bit samples, as libsndfile reads them
 ALIKE = 0.7  # correlation of two channels that hold the same voice
 HEARD = 1e-3  # a channel's deviation over the loudest one's: below, it changes no mean
-FAINT = 0.004  # of full scale, the largest sample: below, what bits there are are mostly noise
+FAINT = 0.004  # of full scale, the largest sample: see docs/predict.md
 
 
 class SoundWarning(UserWarning):
@@ -223,6 +224,16 @@ def foreign(path: Path) -> str:
     return kind if kind in FOREIGN_KINDS else ""
 
 
+def what_was_passed_over(counts: Counter[str]) -> str:
+    """Return in words how many files of which suffixes are no sounds, and what makes them some."""
+    foreign = [suffix for suffix in counts if suffix in FOREIGN_SUFFIXES]
+    order = sorted(counts, key=lambda suffix: (suffix not in foreign, -counts[suffix], suffix))
+    files = ", ".join(f"{counts[suffix]} {suffix or 'without a suffix'}" for suffix in order)
+    first = f"NAME{order[0]}"
+    command = f" (`ffmpeg -i {first} NAME.wav` makes {first} readable)" * bool(foreign)
+    return f"passed over {files}{command}"
+
+
 def conversion(path: Path) -> str:
     """Return the command that makes a file readable, as the end of a line."""
     name = path.name if not path.name.startswith("-") else f"./{path.name}"
@@ -256,7 +267,23 @@ def read_blocks(source: Source, channel: int | None) -> Iterator[NDArray[np.floa
     if not samples:
         raise InputError(f"{path}: no samples")
     if 0 < peak < FAINT:
-        remark("hardly any sound: its peak is below 0.4 % of full scale; record it louder")
+        remark(
+            "hardly any sound: its peak is below 0.4 % of full scale, where the steps of 16-bit"
+            " sound alone move the tracks by a millimetre; record it louder"
+        )
+
+
+@contextmanager
+def listening(heard: list[SoundWarning]) -> Iterator[None]:
+    """Put into a list what there is to say of the sounds that the block reads."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for one in caught:
+        if isinstance(one.message, SoundWarning):
+            heard.append(one.message)
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
 
 
 def remark(text: str, kind: type[SoundWarning] = SoundWarning) -> None:

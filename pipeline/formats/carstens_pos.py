@@ -64,9 +64,7 @@ def positions(sweep: Tracks) -> NDArray[np.float64]:
     Zeros in all three, which an unconnected sensor reports, become NaN.
     """
     fields = sweep.values.reshape(len(sweep.time), -1, len(FIELDS))
-    points = fields[:, :, :3].copy()
-    points[~points.any(axis=2)] = np.nan
-    return points
+    return checked.connected(fields[:, :, :3])
 
 
 def header(path: Path, data: bytes) -> tuple[int, int, float]:

@@ -148,6 +148,17 @@ def tracks(
     return Tracks(np.asarray(time, np.float64), np.asarray(values, np.float64), tuple(channels))
 
 
+def connected(points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return positions [.., 3] of sensors, NaN where all three are exactly 0.
+
+    That is what articulographs report of a sensor that is not connected, and what a sweep is filled
+    up with.
+    """
+    found = np.array(points, np.float64)
+    found[~found.any(axis=-1)] = np.nan
+    return found
+
+
 def repeated(names: Iterable[str]) -> list[str]:
     """Return the names that stand more than once."""
     return sorted(name for name, times in Counter(names).items() if times > 1)

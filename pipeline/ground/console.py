@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import NoReturn, TextIO, TypeVar
 
 from tqdm import tqdm
 
 Item = TypeVar("Item")
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 class InputError(Exception):
@@ -57,9 +60,25 @@ def say(line: str) -> None:
         refuse_output(error)
 
 
+def say_text(text: str) -> None:
+    """Print a text of several lines to standard output, a table for one."""
+    for line in text.splitlines():
+        say(line)
+
+
 def warn(line: str) -> None:
     """Print a line to standard error without breaking a progress bar."""
     tqdm.write(printable(line, sys.stderr), file=sys.stderr)
+
+
+def grouped(remarks: Iterable[tuple[Path, str]]) -> Iterator[str]:
+    """Yield in a line each what is to be known of files, with the first and the number of them."""
+    files: dict[str, list[Path]] = {}
+    for path, remark in remarks:
+        files.setdefault(remark, []).append(path)
+    for remark, paths in files.items():
+        more = f" and {len(paths) - 1} more" * (len(paths) > 1)
+        yield f"{paths[0]}{more}: {remark}"
 
 
 def printable(line: str, file: TextIO) -> str:
@@ -102,14 +121,21 @@ def stage_parser(description: str | None, prog: str) -> argparse.ArgumentParser:
 def run(main: Callable[[], None]) -> NoReturn:
     """Run a command and leave with its exit status.
 
-    0 is success, 2 a wrong command or parameter, 1 unusable input, 130 an interrupt. An expected
-    error becomes one line on standard error; anything else is a defect and keeps its traceback.
+    0 is success, 2 a wrong command or parameter, 1 unusable input, or a disk that is full or may
+    not be written, 130 an interrupt. An expected error becomes one line on standard error; anything
+    else is a defect and keeps its traceback.
     """
     try:
         main()
     except InputError as error:
         warn(f"error: {error}")
         sys.exit(error.exit_status)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        warn(f"error: {place}{error.strerror}; mend that and run the same command again")
+        sys.exit(1)
     except KeyboardInterrupt:
         warn("error: interrupted; run the same command again to go on")
         sys.exit(130)

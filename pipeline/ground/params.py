@@ -74,6 +74,7 @@ class Corpus(Block, frozen=True):
     text_rate_hz: Positive
     palates: dict[str, PalateTrace]
     emu: Emu
+    channel: Count | None
     strict: bool
     synthesis: Synthesis
 

@@ -25,7 +25,14 @@ DISTANCES = 6, 12, 18, 26  # points, from a mean to its name
 Array = NDArray[np.floating]
 
 
-def cloud(places: Mapping[str, Array], means: Mapping[str, Array], title: str) -> Figure:
+def cloud(
+    places: Mapping[str, Array],
+    means: Mapping[str, Array],
+    title: str,
+    *,
+    unit: str = "mm",
+    palate: Array | None = None,
+) -> Figure:
     """Draw the sensors of a speaker.
 
     Parameters
@@ -35,6 +42,10 @@ def cloud(places: Mapping[str, Array], means: Mapping[str, Array], title: str) -
     means : mapping of str to float [3]
         Forward, height and, or NaN, lateral, over all frames, mm.
     title : str
+    unit : str
+        Of the positions.
+    palate : float [P, 2] or None
+        Forward and height of the palate, if it was traced.
 
     Returns
     -------
@@ -44,6 +55,8 @@ def cloud(places: Mapping[str, Array], means: Mapping[str, Array], title: str) -
     seen = [sensor for sensor in places if np.isfinite(places[sensor]).any()]
     points = np.concatenate([places[sensor] for sensor in seen])
     low, high = np.nanpercentile(points, [0.2, 99.8], axis=0)
+    if palate is not None:
+        low, high = np.minimum(low, palate.min(axis=0)), np.maximum(high, palate.max(axis=0))
     low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
     ratio = (high[1] - low[1]) / max(high[0] - low[0], 1e-6)
     height = np.clip((WIDTH - FRAME[0]) * ratio + FRAME[1], LOWEST, HIGHEST)
@@ -54,8 +67,11 @@ def cloud(places: Mapping[str, Array], means: Mapping[str, Array], title: str) -
         colour = style.SERIES[k % len(style.SERIES)]
         axes.scatter(x, y, s=2.5, color=colour, alpha=0.35, linewidths=0, rasterized=True)
         axes.plot(*means[sensor][:2], "o", color=colour, markersize=4.5, markeredgecolor="white")
+    if palate is not None:
+        axes.plot(*palate.T, **style.stroke("palate (traced)"))
+        axes.annotate("palate", palate[0], (0, -3), textcoords="offset points", va="top")
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), title=title)
-    axes.set(xlabel="forward (mm), lips on the right", ylabel="height (mm)")
+    axes.set(xlabel=f"forward ({unit}), lips on the right", ylabel=f"height ({unit})")
     axes.set_aspect("equal")
     name_sensors(drawn, axes, {sensor: means[sensor] for sensor in seen})
     return drawn

@@ -245,6 +245,7 @@ def animate(
     view.axes.set_title(title)
     clock = view.axes.set_title("", loc="right")
     style.name_series(page, series(tracks, palate), loc="outside lower center")
+    style.make_legible(page)
     time = next(iter(tracks.values())).time
     frames = []
     for instant in np.arange(0, len(audio) / sample_rate, 1 / FRAME_RATE):

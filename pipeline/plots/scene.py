@@ -71,7 +71,10 @@ def of_prediction(
     channels = predictions.channels[predictions.positions]
     time = predictions.time(entry)
     path = entry.about["audio"]
-    sound, rate = sound_file.read(artifacts.from_project(path)) if path else (None, 0)
+    sound, rate = None, 0
+    if path:
+        with sound_file.listening([]):
+            sound, rate = sound_file.read(artifacts.from_project(path), entry.about.get("channel"))
     return Scene(
         entry.id,
         {

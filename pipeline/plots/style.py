@@ -14,7 +14,7 @@ from typing import Any, Literal
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.font_manager import fontManager, get_font
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -44,6 +44,8 @@ NAMES = {
     "TR": "tongue root",
     "UL": "upper lip",
     "LL": "lower lip",
+    "LC": "left corner of the mouth",
+    "RC": "right corner of the mouth",
     "LI": "lower incisor",
     "JAW": "jaw",
     "VL": "velum",
@@ -61,6 +63,8 @@ VARIABLES = {
 AXES = {"x": "forward", "y": "height", "z": "lateral"}
 
 FONT = "DejaVu Sans"
+PLAIN = (400, "normal", "regular", "book")  # weights of a font
+BOXES = "Last Resort"  # begins the name of a font that has a box for every letter
 RC: Any = {
     "figure.dpi": 150,
     "font.family": FONT,
@@ -125,7 +129,8 @@ def make_legible(drawn: Figure) -> None:
                 axis.set_tick_params(labelfontfamily=families)
                 form.func = partial(legible_tick, form.func, families)
     for text in drawn.findobj(Text):
-        if not (written := text.get_text()).isascii():
+        written = text.get_text()
+        if not (written.isascii() and written.replace("\n", "").isprintable()):
             families = font_families(written)
             text.set_fontfamily(families)
             text.set_text(legible(written, families))
@@ -138,13 +143,13 @@ def legible_tick(form: Callable[..., str], families: Sequence[str], *place: Any)
 
 def legible(text: str, families: Sequence[str]) -> str:
     """Return a text with the numbers of the letters that none of these fonts has."""
-    known = frozenset().union(*(letters(font_file(family)) for family in families))
+    known = frozenset().union(*(letters(fonts()[family]) for family in families))
     return "".join(c if c == "\n" or c in known else ascii(c)[1:-1] for c in text)
 
 
 def font_families(text: str) -> list[str]:
     """Return the fonts that a text needs: the project's and, if it lacks letters, another."""
-    missing = frozenset(text) - letters(font_file(FONT)) - {"\n"}
+    missing = frozenset(text) - letters(fonts()[FONT]) - {"\n"}
     other = font_with(missing) if missing else None
     return [FONT, *([other] if other else [])]
 
@@ -152,11 +157,9 @@ def font_families(text: str) -> list[str]:
 @lru_cache(maxsize=64)
 def font_with(wanted: frozenset[str]) -> str | None:
     """Return the family of the installed font that has most of some letters; None without any."""
-    upright = {font.name for font in fontManager.ttflist if font.style == "normal"}
-    plain = sorted(upright, key=lambda name: ("Sans" not in name and "Gothic" not in name, name))
     best, most = None, 0
-    for name in plain:
-        if (found := len(wanted & letters(font_file(name)))) > most:
+    for name, file in fonts().items():
+        if (found := len(wanted & letters(file))) > most:
             best, most = name, found
         if most == len(wanted):
             break
@@ -164,9 +167,18 @@ def font_with(wanted: frozenset[str]) -> str | None:
 
 
 @cache
-def font_file(family: str) -> str:
-    """Return the file of a font."""
-    return findfont(FontProperties(family=family))
+def fonts() -> dict[str, str]:
+    """Return the upright fonts of this machine, family to file, those without serifs first."""
+    plain = [
+        font
+        for font in fontManager.ttflist
+        if font.style == "normal" and font.weight in PLAIN and not font.name.startswith(BOXES)
+    ]
+    plain.sort(key=lambda font: ("Sans" not in font.name and "Gothic" not in font.name, font.name))
+    found: dict[str, str] = {}
+    for font in plain:
+        found.setdefault(font.name, font.fname)
+    return found
 
 
 @cache

@@ -15,6 +15,7 @@ from pipeline.plots import style
 
 WAVEFORM, LABELS, SPECTROGRAM = 12, 5, 24  # mm
 LEFT, RIGHT = 22, 15  # mm, margins of a page
+LONG = 5  # letters of a sensor's name that leave room for an axis beside it
 LETTER = 1.5  # mm, mean width of one of 6 points
 POINTS = 2000  # of the waveform's outline: more than a page can show
 
@@ -65,6 +66,7 @@ def timeline(
     page, panels, behind = stack(heights)
     draw_waveform(panels[0], audio, sample_rate)
     seconds = max(len(audio) / sample_rate, 1e-3)
+    phones = [phone for phone in phones if phone.start < seconds]
     draw_phones(panels[1], phones, seconds)
     draw_spectrogram(panels[2], audio, sample_rate)
     for panel, channel in zip(panels[3:], shown, strict=True):
@@ -77,7 +79,7 @@ def timeline(
             va="center",
             fontsize=6,
         )
-    edges = sorted({edge for phone in phones for edge in (phone.start, phone.end)})
+    edges = sorted({min(edge, seconds) for phone in phones for edge in (phone.start, phone.end)})
     behind.vlines(edges, 0, 1, color=style.GREY, linewidth=0.3, alpha=0.6)
     for panel in (behind, *panels):
         panel.set_xlim(0, seconds)
@@ -157,6 +159,8 @@ def label_rows(phones: Sequence[Label], seconds: float, width: float) -> list[in
         middle = (phone.start + phone.end) / 2 / max(seconds, 1e-9) * width
         half = (len(phone.text) * LETTER + 0.6) / 2
         row = next((k for k in (0, 1) if free[k] <= middle - half), None)
+        if middle + half > width:
+            row = None
         if row is not None and phone.text:
             free[row] = middle + half
         rows.append(row)
@@ -209,5 +213,8 @@ def draw_channel(panel: Axes, channel: str, tracks: Mapping[str, Tracks]) -> Non
         if channel in track.channels:
             values = track.values[:, track.channels.index(channel)]
             panel.plot(track.time, values, **style.stroke(name))
-    label(panel, f"{channel.replace('_', ' ')}\n(mm)")
+    unit = next((track.unit for track in tracks.values() if channel in track.channels), "mm")
+    sensor, _, axis = channel.replace("_", " ").rpartition(" ")
+    words = f"{sensor}\n{axis}" if len(sensor) > LONG else f"{sensor} {axis}\n"
+    label(panel, f"{words} ({unit})".replace("\n ", "\n"))
     style.position_axis(panel)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -151,7 +150,7 @@ class Sound:
             placing.guard(job.stem, suffixes)
         self.files = [outputs.beside(job.stem, suffix).name for suffix in suffixes]
         self.about = self.describe()
-        self.heard: list[warnings.WarningMessage] = []
+        self.heard: list[audio.SoundWarning] = []
 
     def describe(self) -> dict[str, Any]:
         """Return what is to be known of the prediction before it is made."""
@@ -196,7 +195,7 @@ class Sound:
 
     def read(self) -> None:
         """Read the samples and compute the features."""
-        with self.listening():
+        with audio.listening(self.heard):
             self.samples, rate = audio.read(self.job.audio, self.settings.channel)
         self.features = self.model.features(self.samples, rate)
 
@@ -222,7 +221,7 @@ class Sound:
     def finish(self, frames: int) -> Result:
         """Write the description and return what became of the sound."""
         path = outputs.beside(self.stem, outputs.DESCRIPTION)
-        remarks = tuple(dict.fromkeys(str(one.message) for one in self.heard))
+        remarks = tuple(dict.fromkeys(map(str, self.heard)))
         earlier = [file.name for file in placing.own_files(self.job.stem)]
         others = [name for name in earlier if name not in (*self.files, path.name)]
         known = {"frames": frames, "remarks": remarks, "other_files": others}
@@ -230,21 +229,13 @@ class Sound:
         files = (*self.files, path.name)
         return Result(self.job.audio, self.job.seconds, frames, files, self.note(), remarks)
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Keep what there is to say of the sound."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            yield
-        self.heard += caught
-
     def note(self) -> str:
         """Return in words what was done to a sound that is not short, 16 kHz and one channel."""
         header = self.job.header
         parts = []
         if self.settings.channel:
             parts.append(f"channel {self.settings.channel} of {header.channels}")
-        elif not any(issubclass(one.category, audio.OppositeChannels) for one in self.heard):
+        elif not any(isinstance(one, audio.OppositeChannels) for one in self.heard):
             parts += [f"{header.channels} channels averaged"] * (header.channels > 1)
         if header.sample_rate != SAMPLE_RATE:
             parts.append(f"{header.sample_rate} Hz resampled to {SAMPLE_RATE}")
@@ -279,7 +270,7 @@ class Sound:
     def predict_long(self) -> Result:
         """Predict piece by piece; CSV alone is also written piece by piece."""
         with placing.together(self.job.stem) as self.stem:
-            with self.listening():
+            with audio.listening(self.heard):
                 frames = self.write_long(self.long_tracks())
             return self.finish(frames)
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from features import speech
 from features.mfcc import WIDTH, mfcc_blocks
 from features.standardization import Standardizer
+from pipeline.formats.audio import SoundWarning
 from pipeline.prediction.predictor import Predictor
 from pipeline.trained.smoothing import in_pieces
 
@@ -154,5 +155,6 @@ def together(predictor: Predictor, sound: Array, start: int, stop: int) -> Itera
                 warnings.warn(
                     f"windows differ by {apart:.1g} standard deviations where they meet: this"
                     f" network remembers more than {CONTEXT} frames",
+                    SoundWarning,
                     stacklevel=2,
                 )

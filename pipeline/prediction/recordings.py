@@ -6,10 +6,11 @@ import csv
 import glob
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pipeline.formats.audio import FOREIGN_SUFFIXES, SUFFIXES
+from pipeline.formats.audio import FOREIGN_SUFFIXES, SUFFIXES, what_was_passed_over
 from pipeline.ground.console import InputError, UsageError
 from pipeline.ground.storage import walk
 
@@ -59,17 +60,24 @@ def find(
     passed = Counter[str]() if passed_over is None else passed_over
     for argument in arguments:
         path = Path(argument)
-        if path.is_dir():
+        if is_there(path) and path.is_dir():
             here = in_folder(path, passed)
             told = f"; {what_was_passed_over(passed)}" if passed else ""
             found += some(here, f"{path}: no sound in this folder ({suffixes()}){told}")
-        elif path.exists() or not glob.has_magic(argument):
+        elif is_there(path) or not glob.has_magic(argument):
             found.append(Recording(path, path.stem))
         else:
             found += some(list(in_pattern(argument)), f"{argument}: matches no file")
     if manifest is not None:
         found += some(list(in_manifest(manifest)), f"{manifest}: names no sound")
     return list({recording.audio: recording for recording in found}.values())
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether a file or folder exists; a name that is too long is that of none."""
+    with suppress(OSError):
+        return path.exists()
+    return False
 
 
 def some(found: list[Recording], otherwise: str) -> list[Recording]:
@@ -117,16 +125,6 @@ def shorter(name: str) -> Iterator[str]:
         yield name
 
 
-def what_was_passed_over(counts: Counter[str]) -> str:
-    """Return in words how many files of which suffixes are no sounds, and what makes them some."""
-    foreign = [suffix for suffix in counts if suffix in FOREIGN_SUFFIXES]
-    order = sorted(counts, key=lambda suffix: (suffix not in foreign, -counts[suffix], suffix))
-    files = ", ".join(f"{counts[suffix]} {suffix or 'without a suffix'}" for suffix in order)
-    first = f"NAME{order[0]}"
-    command = f" (`ffmpeg -i {first} NAME.wav` makes {first} readable)" * bool(foreign)
-    return f"passed over {files}{command}"
-
-
 def in_pattern(pattern: str) -> Iterator[Recording]:
     """Yield the files that a glob pattern matches, named from its first wildcard on."""
     parts = Path(pattern).parts
@@ -155,7 +153,7 @@ def in_manifest(manifest: Path) -> Iterator[Recording]:
         first = name.split("|")[0]  # the pipeline's own manifest names the tracks after the sound
         if first and not first.startswith("#"):
             beside = manifest.parent / first
-            audio = beside if beside.exists() else Path(first)
+            audio = beside if is_there(beside) else Path(first)
             yield Recording(audio, safe_name(first))
 
 

@@ -7,8 +7,13 @@ import struct
 
 import numpy as np
 import pytest
+import soundfile
 
+from features import mfcc
 from pipeline.corpora import hprc, tutorial
+from pipeline.formats import audio
+from pipeline.ground import artifacts
+from pipeline.ground.storage import Store
 from tests.pipeline.conftest import change
 from tests.pipeline.corpora import test_hprc, test_torgo, test_xrmb
 from tests.pipeline.formats.test_object_array import Hostile, object_file
@@ -72,6 +77,31 @@ def broken(request, project):
 def rows(path):
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_channels_are_chosen_by_the_parameters_and_unlike_ones_spoken_of(project, stage):
+    for sound in sorted((project / "recordings").glob("*.wav"))[:3]:
+        voice, _ = audio.read(sound)
+        hum = 0.05 * np.sin(np.arange(len(voice)) / 50)
+        soundfile.write(sound, np.stack([hum, voice], axis=1), 16_000)
+    (project / "recordings" / "more.m4a").touch()
+    outcome = stage("corpus")
+    assert outcome.status == 0
+    assert outcome.err.splitlines() == [
+        "corpus: recordings/u00.wav and 2 more: channel 1 is very unlike channel 2, and their mean"
+        " was taken; choose the microphone's channel by its number",
+        "corpus: passed over 1 .m4a (`ffmpeg -i NAME.m4a NAME.wav` makes NAME.m4a readable)",
+    ]
+    change(project / "params.yaml", corpus__channel=2)
+    outcome = stage("corpus")
+    assert outcome.status == 0
+    assert "21 refused" in outcome.out  # those of one channel
+    assert "very unlike" not in outcome.err
+    assert stage("extract").status == 0
+    store = Store(artifacts.FRAMES, "extract")
+    expected = mfcc.mfcc(voice, 16_000)
+    entry = store.entries[2]
+    np.testing.assert_allclose(store.frames(entry, "inputs"), expected[: entry.frames], atol=0.05)
 
 
 def test_the_rest_of_the_corpus_goes_on(broken, stage):

@@ -276,8 +276,17 @@ def test_report_of_the_stages_shows_every_part(standardized, stage, echo, driver
     assert {path.name for path in Path("pages").iterdir()} == {f"{test[2]}.png", f"{test[2]}.pdf"}
     refused = stage("plot", "--pages", "nobody")
     assert (refused.status, refused.err.count("\n")) == (2, 1)
+    change(standardized / "params.yaml", plot__utterance=10, plot__track=8)
+    outcome = stage("plot")
+    assert outcome.status == 0, outcome.err
+    assert outcome.out.splitlines()[:2] == [
+        "plot.utterance: 10, and there are 4 test utterances, from 0: shows the last",
+        "plot.track: 8, and there are 4 tracks, from 0: shows the last",
+    ]
     monkeypatch.setattr(report, "LIMIT", 1)
     assert "1 of 4 test utterances" in stage("report").out
+    only = Page(driver, artifacts.REPORT.resolve())
+    assert test[3] in only.run("document.getElementById('utterance').options[0].text")
 
 
 def test_a_report_without_predictions_is_one_line(project, stage):

@@ -74,6 +74,17 @@ def test_lists_of_utterances_are_watched(project, stage):
     assert watched(artifacts.WATCHED_LISTS) != before
 
 
+def test_what_else_a_corpus_names_is_watched(project, stage):
+    Path("palate.csv").write_text("x_mm,y_mm\n0,1\n9,1\n")
+    palates = {"A": {"file": "palate.csv"}}
+    change(project / "params.yaml", corpus__palates=palates)
+    change(project / "params.yaml", corpus__head_correction__recording="rest.pos")
+    assert "49 files" in stage("watch").out
+    Path("rest.pos").touch()
+    assert "1 new" in stage("watch").out
+    assert {"palate.csv", "rest.pos"} < set(watched())
+
+
 def test_the_recipe_that_is_trained_is_watched_with_what_it_is_like(project, stage):
     def recipe(**changes):
         change(project / "params.yaml", **changes)

@@ -8,9 +8,10 @@ from pipeline.corpora import folder, reader
 from pipeline.formats import audio, textgrid, track_csv
 from pipeline.ground.console import InputError
 from pipeline.ground.utterance import Label, Tracks
+from tests.pipeline.corpora.recording_files import settings
 
 RATE = 16_000
-PARAMS = None  # this reader has no parameters
+PARAMS = settings("folder")
 SOUND = np.sin(np.arange(RATE // 2) / 10) / 2
 TRACKS = Tracks(
     np.arange(100) / 200, np.random.default_rng(0).normal(size=(100, 2)), ("A_x", "A_y")
@@ -92,3 +93,57 @@ def test_metadata_that_says_nothing_is_refused(tmp_path, content):
 def test_folder_without_sound_has_no_utterance(tmp_path):
     (tmp_path / "readme.txt").write_text("nothing here")
     assert list(folder.find(tmp_path, PARAMS)) == []
+
+
+@pytest.mark.parametrize(
+    ("phones", "words", "suffix"),
+    [
+        ("phone", "word", ".textgrid"),
+        ("MAU", "ORT-MAU", ".TextGrid"),
+        ("Segments", "ORT", ".TEXTGRID"),
+        ("anna - phones", "anna - words", ".TextGrid"),
+    ],
+)
+def test_tiers_by_their_usual_names_and_suffixes_of_any_case(tmp_path, phones, words, suffix):
+    add(tmp_path / "a.wav")
+    tiers = {words: [Label(0.1, 0.3, "so")], "notes": [], phones: [Label(0.1, 0.2, "s")]}
+    textgrid.write(tmp_path / f"a{suffix}", tiers, 0.5)
+    [item] = folder.find(tmp_path, PARAMS)
+    utterance = folder.read(item, PARAMS)
+    assert [label.text for label in utterance.phones if label.text] == ["s"]
+    assert [label.text for label in utterance.words if label.text] == ["so"]
+    assert utterance.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda path: path.write_text("no grid"), "not a TextGrid"),
+        (lambda path: textgrid.write(path, {"tones": [Label(0, 0.1, "H")]}, 0.5), "among tones"),
+        (lambda path: textgrid.write(path, {"phones": [Label(9, 9.5, "a")]}, 10), "label 'a'"),
+    ],
+)
+def test_labels_that_cannot_be_used_do_not_cost_the_utterance(tmp_path, make, told):
+    add(tmp_path / "a.wav")
+    make(tmp_path / "a.TextGrid")
+    [item] = folder.find(tmp_path, PARAMS)
+    utterance = folder.read(item, PARAMS)
+    assert [label.text for label in utterance.phones if label.text] == []
+    assert any(told in note for note in utterance.notes)
+
+
+def test_people_of_any_script_are_told_apart(tmp_path):
+    people = ["田中", "鈴木", "Анна", "Мила"]
+    for name in people:
+        add(tmp_path / name / "1.wav")
+    (tmp_path / "metadata.csv").write_text("id,sentence\n田中-1,お早う\n", encoding="utf-8")
+    items = list(folder.find(tmp_path, PARAMS))
+    assert sorted(item.id for item in items) == sorted(f"{name}-1" for name in people)
+    assert {item.speaker for item in items} == set(people)
+    assert [item.sentence for item in items if item.speaker == "田中"] == ["お早う"]
+
+
+def test_every_kind_of_sound_that_is_read_is_found(tmp_path):
+    for k, suffix in enumerate((".wav", ".opus", ".caf", ".AU", ".w64", ".m4a")):
+        (tmp_path / f"u{k}{suffix}").touch()
+    assert len(list(folder.find(tmp_path, PARAMS))) == 5

@@ -13,8 +13,18 @@ from functools import partial
 import numpy as np
 import pytest
 
-from pipeline.corpora import ndi_wave, sweeps, xrmb
-from pipeline.formats import audio, carstens_pos, est_track, lab, matlab, mview, object_array
+from pipeline.corpora import emu, mngu0, ndi_wave, stem_e2va, sweeps, xrmb
+from pipeline.formats import (
+    audio,
+    carstens_pos,
+    carstens_text,
+    est_track,
+    lab,
+    matlab,
+    mview,
+    object_array,
+    ssff,
+)
 from pipeline.ground.console import InputError
 from tests.pipeline.corpora.recording_files import settings
 
@@ -36,6 +46,11 @@ FILES = {
     "est/esttrack.bin": est_track.read,
     "ndi_wave/Example3.tsv": partial(sweeps.tracks, read_sweep=ndi_wave.read_sweep, corpus=WAVE),
     "seed/Y.npy": object_array.read,
+    "mngu0/mngu0_s1_0001.npy": mngu0.z_tracks,
+    "stem_e2va/matfiles/DPMIA07.mat": stem_e2va.read_tracks,
+    "tardis_sf2/sf2_0005.txt": partial(carstens_text.read, rate_hz=250),
+    "emu_dfgspp/dfgspp_mo1_prosody_0020.t_tip": ssff.read,
+    "emu_dfgspp/dfgspp_mo1_prosody_0020_bndl.json": emu.read_annotation,
 }
 
 

@@ -40,8 +40,7 @@ def model(tmp_path_factory):
 # batches so small that there are many
 SMALL = [
     "-c",
-    "from pipeline import predict\n"
-    "from pipeline.ground import console, workers\n"
+    "from pipeline import predict\nfrom pipeline.ground import console, workers\n"
     "predict.BATCH_FRAMES, workers.PATIENCE_S = 200, 5\n"
     "console.run(predict.main)",
 ]

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import threading
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from pipeline.formats import audio, track_csv
 from pipeline.ground.console import UsageError
@@ -79,6 +81,33 @@ def test_rows_come_as_early_as_was_said(folders):
     assert rows.qsize() == 51 - 42
     process.stdout.close()
     process.stderr.close()
+
+
+@pytest.mark.parametrize("form", ["WAV", "AIFF", "FLAC", "OGG", "AU", "CAF", "MP3", "W64", "NIST"])
+def test_a_sound_file_is_not_taken_for_samples(folders, tmp_path, form):
+    soundfile.write(tmp_path / "a", np.tile(small_utterance(0)[0], (2, 1)).T, RATE, format=form)
+    process = command(folders / "one_way")
+    out, err = process.communicate((tmp_path / "a").read_bytes())
+    last = err.decode().splitlines()[-1]
+    assert last.startswith("error: standard input: a ")
+    assert "name the file without --stream" in last
+    assert out == b""
+    assert process.returncode == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_output_that_takes_no_more_is_one_line(folders):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    call = [sys.executable, "-m", "pipeline.predict", "--stream", "--model", folders / "one_way"]
+    sound = (small_utterance(2)[0] * 32768).astype("<i2").tobytes()
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            call, input=sound, stdout=full, stderr=subprocess.PIPE, env=environment
+        )
+    assert ended.returncode == 1
+    said = ended.stderr.decode().splitlines()
+    assert said[-1] == "error: standard output: No space left on device"
+    assert "Traceback" not in ended.stderr.decode()
 
 
 def test_a_reader_that_has_had_enough_ends_the_stream_quietly(folders):

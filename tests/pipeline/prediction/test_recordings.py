@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from pipeline.formats.audio import SUFFIXES
+from pipeline.formats.audio import SUFFIXES, what_was_passed_over
 from pipeline.ground.console import InputError, UsageError
 from pipeline.prediction import recordings
 from pipeline.prediction.recordings import Recording
@@ -29,7 +29,7 @@ def test_what_is_no_sound_is_counted_by_suffix_and_the_command_is_named(tmp_path
     passed = Counter()
     assert len(recordings.find([str(tmp_path)], None, passed)) == 1
     assert passed == {".m4a": 3, ".webm": 1, ".txt": 1, "": 1}
-    assert recordings.what_was_passed_over(passed) == (
+    assert what_was_passed_over(passed) == (
         "passed over 3 .m4a, 1 .webm, 1 without a suffix, 1 .txt (`ffmpeg -i NAME.m4a NAME.wav`"
         " makes NAME.m4a readable)"
     )

@@ -1,0 +1,81 @@
+"""The driver that kills: it finds what is lost, and nothing where nothing is."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import torture
+from benchmarks.torture import Torturer
+
+SCRIPT = """
+import os
+import time
+from pathlib import Path
+
+out = Path("data")
+out.mkdir(exist_ok=True)
+time.sleep(0.05)
+for k in range(3):
+    {body}
+print("done")
+"""
+SAFE = """part = out / f".{k}.part{os.getpid()}"
+    part.write_text("whole")
+    time.sleep(0.05)
+    part.replace(out / f"{k}.txt")"""
+CARELESS = """path = out / f"{k}.txt"
+    if not path.exists():
+        with path.open("w") as file:
+            file.write("wh")
+            file.flush()
+            time.sleep(0.1)
+            file.write("ole")"""
+
+
+def torturer(folder, body: str) -> Torturer:
+    (folder / "script.py").write_text(SCRIPT.format(body=body))
+    command = [sys.executable, "-S", "script.py"]
+    one = Torturer(folder, command, np.random.default_rng(0), torture.wiper(folder, ["data"]))
+    one.baseline()
+    return one
+
+
+def test_a_command_that_writes_whole_files_has_no_fault(tmp_path):
+    one = torturer(tmp_path, SAFE)
+    (tmp_path / "data" / ".9.part").touch()  # of a process that was killed
+    one.compare("nothing")
+    one.kill(5)
+    torture.two_at_once(one)
+    torture.clock_set_back(one)
+    assert one.faults == []
+
+
+def test_half_a_file_taken_for_whole_is_found(tmp_path):
+    one = torturer(tmp_path, CARELESS)
+    one.kill(30)
+    assert any("files differ: data/" in fault for fault in one.faults)
+
+
+def test_a_failure_wants_a_line_and_no_traceback(tmp_path):
+    one = torturer(tmp_path, SAFE)
+    one.judge("disk full", 1, "error: a.csv: No space left on device")
+    assert one.faults == []
+    one.judge("disk full", 0, "done")
+    one.judge("disk full", 1, "Traceback (most recent call last):\nOSError")
+    one.judge("disk full", -9, "")
+    assert len(one.faults) == 3
+
+
+def test_what_a_clock_says_does_not_count(tmp_path):
+    path = tmp_path / "history.csv"
+    found = []
+    for seconds, loss in ((1, 2), (3, 2), (3, 4)):
+        path.write_text(f"epoch,seconds,loss\n1,{seconds},{loss}\n")
+        found.append(torture.content(path))
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_command_that_fails_of_itself_is_refused(tmp_path):
+    with pytest.raises(torture.InputError, match="fails of itself"):
+        torturer(tmp_path, "raise SystemExit(3)")
