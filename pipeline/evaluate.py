@@ -141,6 +141,9 @@ def figures(scored: Scored, predictions: Predictions) -> dict[str, Any]:
     }
 
 
+UNITS = {"z": "z-scores of the corpus, NO millimetres, in whatever is called mm here and in tables"}
+
+
 def protocol(
     store: Store,
     settings: params.Params,
@@ -155,6 +158,7 @@ def protocol(
     return {
         "corpus": settings.corpus.reader,
         "tracks": list(predictions.channels),
+        "unit": UNITS.get(predictions.unit, predictions.unit),
         "frame_rate_hz": FRAME_RATE,
         "smoothing": f"zero-phase low-pass of the measured tracks at {settings.extract.cutoff_hz:g}"
         f" Hz before they are sampled; of the predictions: {model.smoothing}",
@@ -217,7 +221,8 @@ def main() -> None:
     say(
         f"evaluate: {len(predictions.entries)} test utterances: z-MSE {test['z_mse']:.3f}"
         f" (ridge {floors['ridge']['z_mse']:.3f}, mean {floors['mean']['z_mse']:.3f}),"
-        f" RMSE {test['rmse_mm']:.2f} mm, r {test['pearson_r']:.3f} -> {artifacts.METRICS}"
+        f" RMSE {test['rmse_mm']:.2f} {predictions.unit}, r {test['pearson_r']:.3f}"
+        f" -> {artifacts.METRICS}"
     )
 
 

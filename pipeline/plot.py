@@ -57,7 +57,9 @@ def with_floors(rows: list[dict[str, Any]], key: str) -> dict[str, Rows]:
 def sensor_groups(sensors: Sequence[str]) -> dict[str, list[str]]:
     """Sort sensors into tongue, lips and jaw, and the rest."""
     tongue = [name for name in sensors if name in TONGUE]
-    outer = [name for name in sensors if name in ("UL", "LL", "LC", "LI", "ML", "JAW", "JAWL")]
+    outer = [
+        name for name in sensors if name in ("UL", "LL", "LC", "RC", "LI", "ML", "JAW", "JAWL")
+    ]
     rest = [name for name in sensors if name not in {*tongue, *outer}]
     groups = {"tongue": tongue, "lips and jaw": outer, "others": rest}
     return {title: names for title, names in groups.items() if names}
@@ -66,17 +68,18 @@ def sensor_groups(sensors: Sequence[str]) -> dict[str, list[str]]:
 def of_test_side(predictions: Predictions) -> Iterator[tuple[str, Figure]]:
     """Yield the pictures of the whole test set."""
     channels = predictions.channels[predictions.positions]
+    unit, figures = predictions.unit, curves.quantities(predictions.unit)
     rows = {row["track"]: row for row in tables.read("tracks")}
     scores = {c: f"r {rows[c]['all_frames_pearson_r']:.2f}" for c in channels}
     measured, predicted = (
         np.concatenate([predictions.mm(entry, source) for entry in predictions.entries])
         for source in ("measured", "predicted")
     )
-    yield "scatter", articulators.scatter(measured, predicted, channels, scores)
+    yield "scatter", articulators.scatter(measured, predicted, channels, scores, unit)
     sensors = tables.read("sensors")
-    yield "articulators", curves.comparison(with_floors(sensors, "sensor"), QUANTITIES)
+    yield "articulators", curves.comparison(with_floors(sensors, "sensor"), figures)
     groups = sensor_groups([row["sensor"] for row in sensors])
-    yield "error_cdf", errors.error_cdf(tables.read("error_cdf"), groups)
+    yield "error_cdf", errors.error_cdf(tables.read("error_cdf"), groups, unit)
     columns = {
         name: [c for c in channels if sensor_of(c) == name]
         for names in groups.values()
@@ -84,10 +87,10 @@ def of_test_side(predictions: Predictions) -> Iterator[tuple[str, Figure]]:
     }
     for key in ("phone", "class"):
         if rows_of := tables.read("phones" if key == "phone" else "phone_classes"):
-            yield f"{key}_errors", errors.phone_errors(rows_of, key, columns)
+            yield f"{key}_errors", errors.phone_errors(rows_of, key, columns, unit)
     if variables := tables.read("tract_variables"):
         runs = with_floors(variables, "variable")
-        yield "tract_variables", curves.comparison(runs, QUANTITIES)
+        yield "tract_variables", curves.comparison(runs, figures)
     if coverage := tables.read("calibration"):
         yield "calibration", calibration.calibration(coverage)
 

@@ -51,15 +51,17 @@ TABLES = {
 }
 
 
-def summary(pooled: dict[str, float]) -> list[list[str]]:
+def summary(pooled: dict[str, float], unit: str = "mm") -> list[list[str]]:
     """Return the table at the head of the page, its first row the names of the columns.
 
     Parameters
     ----------
     pooled : dict
         The network's figures over all frames at once.
+    unit : str
+        Of the tracks.
     """
-    columns = {"z_mse": "z-MSE", "rmse_mm": "RMSE (mm)", "pearson_r": "Pearson's r"}
+    columns = {"z_mse": "z-MSE", "rmse_mm": f"RMSE ({unit})", "pearson_r": "Pearson's r"}
 
     def figure(value: float) -> str:
         return "–" if np.isnan(value) else f"{value:.3f}"
@@ -154,7 +156,7 @@ def main() -> None:
     page = browser.page(
         "Speech to articulation: the test set",
         shown,
-        summary=summary(found["test"]["all_frames"]),
+        summary=summary(found["test"]["all_frames"], predictions.unit),
         protocol=protocol(read_json(artifacts.PROTOCOL, "evaluate")),
         tables=[one for name in TABLES if (one := table(name))],
         pictures=list(pictures()),

@@ -41,12 +41,15 @@ class Predictions:
     channels : tuple of str, length D
     positions : slice
         Which of them are positions; their deltas follow.
+    unit : str
+        ``mm``; ``z`` for a corpus of z-scores, of which millimetres are not known.
     """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.entries = store.entries
         self.channels = tuple(store.about["channels"])
+        self.unit: str = store.about.get("unit", "mm")
         self.positions = slice(len(self.channels) // (store.about["deltas"] + 1))
 
     def z(self, entry: Entry, source: str) -> Array:

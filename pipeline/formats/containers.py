@@ -32,6 +32,7 @@ W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # ends the name of every c
 MPEG_TAGS = (0x50, 0x55)  # WAVE's numbers of MPEG audio: layers 1 and 2, layer 3
 OGG_FIRST = 2  # flag of the page that begins a stream
 WINDOW = 1 << 20
+AU_HEADER = 24  # bytes at least
 
 Bytes = Any  # bytes or mmap, which has the same slices
 
@@ -215,6 +216,8 @@ def chunked(path: Path, data: Bytes, layout: Chunks) -> Mended:
             (true_size,) = struct.unpack_from("<Q", data, body + 8)
         if name == b"fmt " and layout is not W64:
             kind = data[body : body + 16]
+        if size < 0:  # less than its own head: it leads nowhere
+            break
         place = layout.after(body, size)
     if found is None:
         return Mended()
@@ -276,9 +279,9 @@ def header(data: Bytes, layout: Chunks, place: int, size: int) -> bytes:
     head = bytearray(data[: place + len(layout.data)] + told)
     magic = bytes(head[:4])
     if magic in (b"RF64", b"BW64"):  # as RIFF: the size that ds64 tells is wrong, too
-        ds64 = head.index(b"ds64")
-        (own,) = struct.unpack_from("<I", head, ds64 + 4)
-        del head[ds64 : ds64 + 8 + own]
+        if (ds64 := head.find(b"ds64")) >= 0:
+            (own,) = struct.unpack_from("<I", head, ds64 + 4)
+            del head[ds64 : ds64 + 8 + own]
         head[:4] = b"RIFF"
     if magic != b"caff":
         at = 16 if layout is W64 else 4
@@ -290,11 +293,16 @@ def header(data: Bytes, layout: Chunks, place: int, size: int) -> bytes:
 def au(path: Path, data: Bytes, start: int) -> Mended:
     """Look at a file of Sun's: its header has the offset of the samples and their size."""
     order = ">" if data[:4] == b".snd" else "<"
-    if len(data) < 24:
+    if len(data) < AU_HEADER:
         return Mended()
     offset, size = struct.unpack_from(f"{order}II", data, 4)
     there = len(data) - offset
-    if size == there or there <= 0 or (0 < size < there and not nonzero(data, offset + size)):
+    if (
+        offset < AU_HEADER
+        or size == there
+        or there <= 0
+        or (0 < size < there and not nonzero(data, offset + size))
+    ):
         return Mended()
     if size > len(data) and not unknown(size):
         refuse_truncated(path, f"its header promises {size} bytes of sound, {there} are there")

@@ -8,12 +8,13 @@ renamed into place: a store that exists is whole.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +38,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary neighbour of ``path`` that takes its place when the block succeeds.
 
     Works for files and folders. Nothing is left behind when the block fails.
+
+    Raises
+    ------
+    OSError
+        Naming ``path`` where what fails in the block names no file, as a write to a full disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = hidden(path, f".part{os.getpid()}")
@@ -46,6 +52,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if path.is_dir():
             shutil.rmtree(path)
         part.replace(path)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # NumPy tells how much it wrote, and no number
+        reason = error.strerror or f"no space for it ({error})"
+        raise OSError(error.errno or errno.ENOSPC, reason, str(path)) from error
     finally:
         discard(part)
 
@@ -213,7 +225,11 @@ class StoreWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
+        if kind is not None:
+            self._atomic.__exit__(kind, error, trace)
+            return
+        with ExitStack() as stack:
+            stack.push(self._atomic.__exit__)  # which removes what the last of it cannot complete
             if self.pending:
                 self._flush()
             index = {"version": VERSION, "columns": self.columns, "about": self.about}
@@ -221,7 +237,6 @@ class StoreWriter:
                 self.part / "index.json",
                 index | {"shards": self.shards, "utterances": self.rows},
             )
-        self._atomic.__exit__(kind, error, trace)
 
 
 @dataclass(frozen=True)

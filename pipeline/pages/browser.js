@@ -88,7 +88,7 @@
       const span = Math.max(high - low, 1), middle = (high + low) / 2;
       const place = channels.length - k - 0.5;
       scores.set(place, utterance.scores[utterance.channels.indexOf(channel)]);
-      labels.set(place, `${channel.replaceAll("_", " ")}  ${span.toFixed(0)} mm`);
+      labels.set(place, `${channel.replaceAll("_", " ")}  ${span.toFixed(0)} ${utterance.unit}`);
       for (const series of SERIES.filter(isShown)) {
         const values = tracks[series][channel];
         lines[series].times.push(values.map((_, t) => utterance.start + t * utterance.step));
@@ -112,6 +112,8 @@
     const [x, y] = [(left + right) / 2, (bottom + top) / 2];
     model("forward").setv({ start: x - half, end: x + half });
     model("height").setv({ start: y - half, end: y + half });
+    model("forward axis").axis_label = `forward (${utterance.unit})`;
+    model("height axis").axis_label = `height (${utterance.unit})`;
   }
 
   function placesAt(series, names, frame) {

@@ -98,6 +98,7 @@ def pack(scene: Scene) -> dict[str, Any]:
         "start": float(first.time[0]),
         "step": float(np.mean(np.diff(first.time))) if len(first.time) > 1 else 0.01,
         "channels": list(first.channels),
+        "unit": first.unit,
         "scores": [scene.scores.get(channel, "") for channel in first.channels],
         "points": list(scene.points),
         "tongue": list(tongue),
@@ -230,6 +231,7 @@ def midsagittal_chart(source: Any) -> figure:
         y_axis_label="height (mm)",
         outline_line_color=None,
     )
+    chart.xaxis.name, chart.yaxis.name = "forward axis", "height axis"
     plain(chart)
     chart.line("x", "y", source=source("palate", "x", "y"), line_color="black", line_width=1.5)
     for name in SERIES:

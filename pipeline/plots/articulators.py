@@ -34,7 +34,7 @@ def one_track(
     page = style.figure(style.COLUMN, 55)
     axes = page.subplots()
     draw(axes, tracks, channel)
-    axes.set(xlabel="time (s)", ylabel=f"{style.channel_name(channel)} (mm)")
+    axes.set(xlabel="time (s)", ylabel=f"{style.channel_name(channel)} ({unit_of(tracks)})")
     axes.set_title(title)
     axes.set_title(score, loc="right")
     style.name_series(page, tracks, loc="outside lower center")
@@ -61,23 +61,28 @@ def all_tracks(
         panel.set_title(channel.replace("_", " "))
         panel.set_title(scores.get(channel, ""), loc="right", fontsize=6)
     page.supxlabel("time (s)", fontsize=7)
-    page.supylabel("position (mm)", fontsize=7)
+    page.supylabel(f"position ({unit_of(tracks)})", fontsize=7)
     head(page, tracks, title)
     return page
 
 
 def scatter(
-    measured: Array, predicted: Array, channels: Sequence[str], scores: Mapping[str, str]
+    measured: Array,
+    predicted: Array,
+    channels: Sequence[str],
+    scores: Mapping[str, str],
+    unit: str = "mm",
 ) -> Figure:
     """Draw predicted against measured positions of all frames, the more the darker.
 
     Parameters
     ----------
     measured, predicted : float [N, D]
-        In mm.
     channels : sequence of str, length D
     scores : mapping of str to str
         Channel to what is written into its panel.
+    unit : str
+        Of the positions.
     """
     page, panels = grid(len(channels), 40)
     for d, (panel, channel) in enumerate(zip(panels, channels, strict=True)):
@@ -102,9 +107,14 @@ def scatter(
         panel.set(xlim=(low, high), ylim=(low, high))
         panel.set_title(channel.replace("_", " "))
         panel.set_title(scores.get(channel, ""), loc="right", fontsize=6)
-    page.supxlabel("measured (mm)", fontsize=7)
-    page.supylabel("predicted (mm)", fontsize=7)
+    page.supxlabel(f"measured ({unit})", fontsize=7)
+    page.supylabel(f"predicted ({unit})", fontsize=7)
     return page
+
+
+def unit_of(tracks: Mapping[str, Tracks]) -> str:
+    """Return what tracks are measured in."""
+    return next(iter(tracks.values())).unit
 
 
 def grid(count: int, height: float, *, sharex: bool = False) -> tuple[Figure, list[Axes]]:

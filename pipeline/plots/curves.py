@@ -17,6 +17,11 @@ Rows = Sequence[Mapping[str, float]]
 QUANTITIES = {"rmse_mm": "RMSE (mm)", "pearson_r": "Pearson's r"}
 
 
+def quantities(unit: str) -> dict[str, str]:
+    """Return `QUANTITIES` for tracks in a unit; the columns of tables keep their names."""
+    return {key: name.replace("mm", unit) for key, name in QUANTITIES.items()}
+
+
 def learning_curves(epochs: Rows, *, title: str = "") -> Figure:
     """Draw the error on the training and the validation utterances against the epoch.
 

@@ -15,15 +15,17 @@ Rows = Sequence[Mapping[str, float]]
 SHOWN = 0.99  # of the frames: the tail beyond would flatten the rest
 
 
-def error_cdf(rows: Rows, groups: Mapping[str, Sequence[str]]) -> Figure:
+def error_cdf(rows: Rows, groups: Mapping[str, Sequence[str]], unit: str = "mm") -> Figure:
     """Draw which share of the frames is predicted more nearly than a distance.
 
     Parameters
     ----------
     rows : sequence of mapping
-        ``share`` from 0 to 1, and for each sensor the distance in mm below which it lies.
+        ``share`` from 0 to 1, and for each sensor the distance below which it lies.
     groups : mapping of str to sequence of str
         Title of each panel, and the sensors that it shows.
+    unit : str
+        Of the distances.
 
     Returns
     -------
@@ -41,27 +43,32 @@ def error_cdf(rows: Rows, groups: Mapping[str, Sequence[str]]) -> Figure:
             axes.plot(distance, share, dashes, color=colour, label=label)
         axes.set_title(title)
         axes.grid(linewidth=0.3, color=style.GREY, alpha=0.5)
-        axes.legend(loc="lower right", title="median (mm)", title_fontsize=6.5)
+        axes.legend(loc="lower right", title=f"median ({unit})", title_fontsize=6.5)
     last = [row for row in rows if row["share"] <= SHOWN][-1]
     longest = np.nanmax([last[sensor] for sensors in groups.values() for sensor in sensors])
     panels[0].set(xlim=(0, float(longest) or 1), ylim=(0, 1), ylabel="share of frames")
-    page.supxlabel("distance from the measured position (mm)", fontsize=7)
+    page.supxlabel(f"distance from the measured position ({unit})", fontsize=7)
     return page
 
 
 def phone_errors(
-    rows: Sequence[Mapping[str, str | float]], key: str, columns: Mapping[str, Sequence[str]]
+    rows: Sequence[Mapping[str, str | float]],
+    key: str,
+    columns: Mapping[str, Sequence[str]],
+    unit: str = "mm",
 ) -> Figure:
     """Draw the error of every sensor in every phone, or class of phones, as a table of colours.
 
     Parameters
     ----------
     rows : sequence of mapping
-        One per phone: its name under ``key``, its number of ``frames``, and RMSE in mm per channel.
+        One per phone: its name under ``key``, its number of ``frames``, and RMSE per channel.
     key : str
         ``phone`` or ``class``.
     columns : mapping of str to sequence of str
         Sensor to its channels; the root of the mean of their squares is shown.
+    unit : str
+        Of the errors.
 
     Returns
     -------
@@ -91,7 +98,7 @@ def phone_errors(
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     axes.spines[:].set_visible(False)
     bar = page.colorbar(image, ax=axes, shrink=min(1, 25 / height + 0.4), aspect=25)
-    bar.set_label("RMSE of the position (mm)")
+    bar.set_label(f"RMSE of the position ({unit})")
     bar.outline.set_visible(False)
     if key == "phone":
         mark_classes(axes, [str(row["class"]) for row in rows])

@@ -130,7 +130,7 @@ class View:
             )[0]
         low, high = extent(tracks, palate)
         axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
-        axes.set(xlabel="forward (mm)", ylabel="height (mm)")
+        axes.set(xlabel=f"forward ({first_track.unit})", ylabel=f"height ({first_track.unit})")
         self.names = self.name_sensors(first) if names else []
 
     def name_sensors(self, points: Array) -> list[Annotation]:
@@ -207,7 +207,7 @@ def still(
         panel.label_outer()
         if k >= len(shown) - columns:  # nothing is shown below it
             panel.tick_params(labelbottom=True)
-            panel.set_xlabel("forward (mm)")
+            panel.set_xlabel(f"forward ({next(iter(tracks.values())).unit})")
     page.suptitle(title, x=0.01, ha="left", fontsize=7)
     style.name_series(page, series(tracks, palate), loc="outside upper right")
     return page

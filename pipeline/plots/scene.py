@@ -78,7 +78,7 @@ def of_prediction(
     return Scene(
         entry.id,
         {
-            name: Tracks(time, predictions.mm(entry, name), channels)
+            name: Tracks(time, predictions.mm(entry, name), channels, predictions.unit)
             for name in ("measured", "predicted")
         },
         sound,
@@ -97,7 +97,7 @@ def scores(tracks: dict[str, Tracks]) -> dict[str, str]:
     measured, predicted = tracks["measured"].values, tracks["predicted"].values
     pairs = zip(correlation(measured, predicted), metrics.rmse(measured, predicted), strict=True)
     return {
-        channel: f"r {r:.2f}, {rmse:.2f} mm"
+        channel: f"r {r:.2f}, {rmse:.2f} {tracks['measured'].unit}"
         for channel, (r, rmse) in zip(tracks["measured"].channels, pairs, strict=True)
     }
 

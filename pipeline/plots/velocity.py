@@ -69,7 +69,7 @@ def velocity(
                     markeredgewidth=0.7,
                 )
         panel.set_ylim(0, None)
-        label(panel, f"{sensor}\n(mm/s)")
+        label(panel, f"{sensor}\n({next(iter(tracks.values())).unit}/s)")
     for panel in (behind, *panels):
         panel.set_xlim(0, max(float(time[-1]), 0.01))
     behind.set_xlabel(

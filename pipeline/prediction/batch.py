@@ -162,7 +162,8 @@ class Sound:
             "made_by": outputs.MADE_BY,
             "files": self.files,
             "channels": [*model.about.channels, *z],
-            "unit": "mm" + f"; of channels that end in {predictor.Z} standard deviations" * bool(z),
+            "unit": model.about.unit
+            + f"; of channels that end in {predictor.Z} standard deviations" * bool(z),
             "hop_s": HOP_S,
             "statistics": {
                 "inputs": "own" if model.own_statistics else "average over training",
@@ -282,7 +283,7 @@ class Sound:
         pieces = list(blocks)
         time = np.concatenate([piece.time for piece in pieces])
         values = np.concatenate([piece.values for piece in pieces])
-        self.write_formats(Tracks(time, values, pieces[0].channels))
+        self.write_formats(Tracks(time, values, pieces[0].channels, pieces[0].unit))
         return len(time)
 
     def long_tracks(self) -> Iterator[Tracks]:

@@ -215,4 +215,4 @@ class Predictor:
         if standardized:
             values = np.concatenate([values, z], axis=1)
             channels += tuple(name + Z for name in channels)
-        return Tracks(frame_times(len(z), first), values, channels)
+        return Tracks(frame_times(len(z), first), values, channels, self.about.unit)

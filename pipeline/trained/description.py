@@ -59,6 +59,7 @@ class About(Struct, frozen=True):
     statistics: Statistics
     recipe: Recipe
     sha256: dict[str, str]
+    unit: str = "mm"
     trained_on: dict[str, Any] = {}
     ensemble: Annotated[int, Meta(ge=1, le=64)] = 1
     deltas: Annotated[int, Meta(ge=0, le=2)] = 0

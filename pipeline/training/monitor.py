@@ -6,6 +6,7 @@ draw. Both folders are notes on a run, ignored by git; the record is trained/his
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -64,7 +65,7 @@ def start_dvclive(folder: Path) -> Live | None:
 
     try:
         return Live(str(folder), report="html", save_dvc_exp=False, dvcyaml=None)
-    except SCMError as error:  # of a repository without a commit, for one
+    except (SCMError, sqlite3.Error) as error:  # no commit yet, or nowhere to keep DVC's notes
         warn(f"train: no curves in {folder}: {error}")
         return None
 

@@ -285,3 +285,20 @@ def test_g_711_and_gsm_and_adpcm_in_wav(ffmpeg):
         sound, said = read(ffmpeg(SOUND, "a.wav", "-c:a", codec))
         assert similar(sound, SOUND)[1] > 0.99
         assert said == ""
+
+
+def test_a_chunk_that_is_smaller_than_its_own_head_ends_the_search(tmp_path):
+    soundfile.write(tmp_path / "a.w64", SOUND, RATE)
+    data = bytearray((tmp_path / "a.w64").read_bytes())
+    struct.pack_into("<Q", data, 40 + 16, 0)  # of the chunk fmt
+    (tmp_path / "a.w64").write_bytes(data)
+    with pytest.raises(InputError):
+        audio.read(tmp_path / "a.w64")
+
+
+def test_rf64_without_its_chunk_of_sizes(tmp_path):
+    data, expected, _ = wav(form="RF64")
+    at = data.index(b"ds64")
+    del data[at : at + 8 + struct.unpack_from("<I", data, at + 4)[0]]
+    (tmp_path / "a.wav").write_bytes(data)
+    np.testing.assert_array_equal(read(tmp_path / "a.wav")[0], expected)

@@ -6,6 +6,7 @@ import resource
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.ground import console, storage
@@ -30,9 +31,14 @@ def test_a_disk_that_takes_nothing_is_one_line(capsys, number):
     assert said.count("\n") == 1
 
 
-def test_a_file_that_cannot_grow_leaves_nothing_half_written(tmp_path, capsys):
+@pytest.mark.parametrize("of_numpy", [False, True])
+def test_a_file_that_cannot_grow_leaves_nothing_half_written(tmp_path, capsys, of_numpy):
     def main():
-        storage.write_text(tmp_path / "a.txt", "x" * 100_000)
+        if of_numpy:
+            with storage.StoreWriter(tmp_path / "a.txt", {"x": 1}, {}) as writer:
+                writer.add("u", {"x": np.zeros((100_000, 1))})
+        else:
+            storage.write_text(tmp_path / "a.txt", "x" * 100_000)
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -43,7 +49,8 @@ def test_a_file_that_cannot_grow_leaves_nothing_half_written(tmp_path, capsys):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
     assert (status, said.count("\n")) == (1, 1)
-    assert "File too large" in said
+    assert said.startswith(f"error: {tmp_path / 'a.txt'}: ")
+    assert ("File too large" if not of_numpy else "100000 requested and") in said
     assert list(Path(tmp_path).iterdir()) == []
 
 
