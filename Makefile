@@ -67,7 +67,7 @@ tutorials: .venv/run
 	@python -m examples.characters
 
 # Peers and browsers that tests use where they are; the tests that need one skip without it.
-DEBIAN := chromium chromium-driver ffmpeg pocketsphinx-testdata speech-tools
+DEBIAN := chromium chromium-driver ffmpeg pocketsphinx-testdata qemu-user speech-tools
 debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	    ! dpkg -s $(DEBIAN) >/dev/null 2>&1; then \

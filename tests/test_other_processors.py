@@ -2,19 +2,28 @@
 
 BLAS, NumPy and oneDNN choose their kernels by the processor, and variables of the environment make
 them choose as on another one. With each, the features have the bits that they have here, and the
-tests marked `exact` hold. onnxruntime has no such variable.
+tests marked `exact` hold. onnxruntime has no such variable: it runs on a processor that QEMU
+emulates.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from numpy._core import _multiarray_umath as umath
 
+from pipeline.formats import audio, track_csv
 from tests.conftest import ROOT
 from tests.digest import digest
+from tests.pipeline import small_model
+from tests.pipeline.conftest import RATE, small_utterance
 
+pytestmark = pytest.mark.slow
+
+LAST_DIGIT = 1.0001e-4  # mm, as docs/reproducibility.md has it
 # kernels of OpenBLAS: what they need of a processor, and the most that oneDNN may use beside them
 KERNELS = {
     "Haswell": ("AVX2 FMA3", "AVX2"),
@@ -59,3 +68,19 @@ def test_features_keep_their_bits_and_what_is_equal_stays_equal(kernel):
         pytest.skip(f"BLAS took its kernels of {', '.join(used)}")
     assert found == digest()
     run("-m", "pytest", "-m", "exact", "-n0", "-p", "no:cacheprovider", *EXACT)
+
+
+def test_an_old_processor_predicts_the_same_to_the_last_written_digit(tmp_path):
+    qemu = shutil.which("qemu-x86_64")
+    if qemu is None:
+        pytest.skip("qemu-x86_64, of the Debian package qemu-user, emulates other processors")
+    small_model.write(tmp_path / "trained")
+    audio.write(tmp_path / "a.wav", small_utterance(0)[0], RATE)
+    command = [sys.executable, "-m", "pipeline.predict", "a.wav", "--no-plot", "--output"]
+    for name, emulator in (("here", []), ("there", [qemu, "-cpu", "Nehalem"])):
+        subprocess.run(
+            [*emulator, *command, name],
+            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True,
+        )  # fmt: skip
+    here, there = (track_csv.read(tmp_path / name / "a.csv") for name in ("here", "there"))
+    np.testing.assert_allclose(there.values, here.values, rtol=0, atol=LAST_DIGIT)
