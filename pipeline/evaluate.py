@@ -165,7 +165,7 @@ def protocol(
         "silence": "leading and trailing silence cut"
         if settings.extract.trim_silence
         else "all frames count, silence too",
-        "split": f"{settings.standardize.protocol}, seed {settings.standardize.seed}",
+        "split": f"{store.about['protocol']}, seed {settings.standardize.seed}",
         "standardisation": f"z-scores per {settings.standardize.mode}"
         + "; predicted tracks are brought back to mean 0 and a deviation chosen on the"
         " validation set in every utterance, those of ridge too if that lowers their error there"
@@ -205,6 +205,8 @@ def main() -> None:
         "utterances": tables.utterances(scored, predictions),
         "speakers": tables.groups(scored, predictions, "speaker"),
         "styles": tables.groups(scored, predictions, "style"),
+        "sexes": tables.groups(scored, predictions, "sex"),
+        "sizes": tables.groups(scored, predictions, "size"),
         "phones": by_phone,
         "phone_classes": by_class,
         "palates": palates.rows(known),

@@ -90,10 +90,7 @@ def on_one_grid(
 def describe(utterance: Utterance, first: int) -> dict[str, Any]:
     """Return what later stages want to know of an utterance."""
     return {
-        "speaker": utterance.speaker,
-        "session": utterance.session,
-        "style": utterance.style,
-        "sentence": utterance.sentence,
+        **{key: getattr(utterance, key) for key in corpora.KNOWN},
         "start_s": float(frames.frame_times(1, first)[0]),
         "phones": [[p.start, p.end, p.text] for p in utterance.phones],
     }

@@ -47,6 +47,8 @@ TABLES = {
     "phone_classes": "Classes of phones",
     "styles": "Styles",
     "speakers": "Speakers",
+    "sexes": "Sexes",
+    "sizes": "Sizes of the speakers' tracts",
     "utterances": "Utterances",
 }
 

@@ -60,7 +60,8 @@ def main() -> None:
     if settings.mode != "utterance":
         fitted = {column: pooled(store, splits, settings.mode, column) for column in COLUMNS}
     statistics: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
-    about = {**store.about, "mode": settings.mode, "protocol": settings.protocol}
+    protocol = protocols.name(store.entries, settings)
+    about = {**store.about, "mode": settings.mode, "protocol": protocol}
     with StoreWriter(artifacts.STANDARDIZED, store.columns, about) as writer:
         for entry, split in zip(progress(store.entries, unit="utterances"), splits, strict=True):
             arrays = {}
@@ -73,10 +74,7 @@ def main() -> None:
         stacked: dict[str, Any] = {key: np.stack(rows) for key, rows in statistics.items()}
         np.savez(writer.part / artifacts.STATISTICS, **stacked)
     counts = ", ".join(f"{splits.count(split)} {split}" for split in protocols.SPLITS)
-    say(
-        f"standardize: per {settings.mode}, {settings.protocol} split: {counts}"
-        f" -> {artifacts.STANDARDIZED}"
-    )
+    say(f"standardize: per {settings.mode}, {protocol} split: {counts} -> {artifacts.STANDARDIZED}")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,8 @@ NAMES = {
     "utterance",
     "speaker",
     "style",
+    "sex",
+    "size",
     "phone",
     "class",
 }
@@ -228,10 +230,15 @@ def utterances(scored: Scored, predictions: Predictions) -> list[Row]:
 
 
 def groups(scored: Scored, predictions: Predictions, by: str) -> list[Row]:
-    """Return a row per speaker or style: every figure over its utterances, and the intervals."""
+    """Return a row per speaker, style, sex or size: figures over its utterances, and intervals.
+
+    No row where the corpus says it of no utterance, unless ``by`` is the speaker or the style.
+    """
     members: dict[str, list[int]] = defaultdict(list)
     for u, entry in enumerate(predictions.entries):
         members[entry.about[by]].append(u)
+    if by in ("sex", "size") and set(members) == {""}:
+        return []
     return [
         {by: name, "utterances": len(rows)} | per_name(scored.only(rows).overall())[0]
         for name, rows in sorted(members.items())

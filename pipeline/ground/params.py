@@ -31,8 +31,9 @@ class Block(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Synthesis(Block, frozen=True):
-    """The embedded corpus."""
+    """The embedded corpus: one speaker is JD3, more are a population."""
 
+    speakers: Annotated[int, Meta(ge=1, le=1000)]
     utterances: Count
     seed: Seed
 
@@ -100,10 +101,12 @@ class Standardize(Block, frozen=True):
 
     mode: Literal["utterance", "speaker", "corpus"]
     protocol: Literal[
+        "auto",
         "random",
         "held-out-sentences",
         "speaker-dependent",
         "leave-one-speaker-out",
+        "held-out-speakers",
         "k-fold",
         "file-lists",
     ]
