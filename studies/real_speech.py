@@ -126,8 +126,7 @@ def correlate(
 
 def tongue(recording: Recording, found: Found) -> float:
     """Return the mean r of the tongue's channels."""
-    own = [name.startswith(TONGUE) for name in recording.channels.values()]
-    return float(metrics.mean(found.r[own]))
+    return metrics.mean(found.r[[name.startswith(TONGUE) for name in recording.channels.values()]])
 
 
 def report(name: str, recording: Recording, count: int, found: Mapping[str, Found]) -> str:

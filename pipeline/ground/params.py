@@ -24,6 +24,7 @@ NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
 Factor = Annotated[float, Meta(ge=0.5, le=2)]
 Range = tuple[float, float]  # low and high
+Over = Literal["utterance", "speaker", "corpus"]  # what a mean and a deviation are taken over
 
 
 class Block(Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,9 +98,11 @@ class Layout(Block, frozen=True):
 
 
 class Standardize(Block, frozen=True):
-    """What is standardised over, and which utterance is on which side."""
+    """What inputs and targets are standardised over, and the split."""
 
-    mode: Literal["utterance", "speaker", "corpus"]
+    inputs: Over
+    targets: Over
+    frames: Literal["speech", "all"]
     protocol: Literal[
         "auto",
         "random",
@@ -133,7 +136,6 @@ class Train(Block, frozen=True):
     seed: Seed
     device: Literal["auto", "cpu", "gpu"]
     smoothing: Literal["auto", "none", "mlpg"] | Annotated[float, Meta(gt=0, lt=50)]
-    variance_scaling: Literal["auto"] | bool
     devices: Count
     ensemble: Annotated[int, Meta(ge=1, le=64)]
     fresh: bool

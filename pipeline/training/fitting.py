@@ -193,14 +193,19 @@ def loss(task: TrainingRun) -> keras.losses.Loss:
     """Return the loss of a recipe."""
     from models import losses
 
-    recipe, channels = task.recipe, task.train.store.about["channels"]
-    names = with_delta_names(channels, task.dynamics.orders(task.tracks))
-    weights = track_weights(recipe.track_weights, names)
+    recipe = task.recipe
+    weights = track_weights(recipe.track_weights, output_names(task))
     if recipe.loss == "gaussian":
         return losses.GaussianNLL(recipe.beta, weights)
     if recipe.loss == "mse+pearson":
         return losses.MSEPearson(recipe.pearson_weight, weights)
     return losses.MSE(weights)
+
+
+def output_names(task: TrainingRun) -> tuple[str, ...]:
+    """Return the names of what the network gives: tracks, then the deltas beside them."""
+    channels = task.train.store.about["channels"]
+    return with_delta_names(channels, task.dynamics.orders(task.tracks))
 
 
 def track_weights(wanted: dict[str, float], channels: Sequence[str]) -> list[float] | None:
