@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from models import batching
 from pipeline.corpora import protocols
 from pipeline.ground import artifacts, device, params
-from pipeline.ground.console import InputError, run, say, stage_parser
+from pipeline.ground.console import InputError, UsageError, run, say, stage_parser
 from pipeline.ground.storage import Store, atomic_path, checksum, discard, write_json
 from pipeline.trained import smoothing
+from pipeline.trained.description import read_about
 from pipeline.trained.onnx_graph import to_onnx
 from pipeline.trained.smoothing import Smoothing, Units, Validated
 from pipeline.training import fitting
@@ -109,12 +110,14 @@ class Known:
 
 def fingerprint(settings: params.Params, seed: int) -> str:
     """Return what tells one run from another: recipe, seed, devices, data and software."""
+    wanted = settings.train
     parts = {
         "recipe": msgspec.to_builtins(settings.recipe),
         "seed": seed,
         "devices": [settings.train.device, settings.train.devices],
         "data": checksum(artifacts.STANDARDIZED / "index.json"),
         "software": software(),
+        "init": wanted.init and checksum(artifacts.from_project(wanted.init) / "model.json"),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -218,7 +221,10 @@ def train_networks(
         file, mark = CHECKPOINTS / f"{seed}.npz", fingerprint(settings, seed)
         if wanted.fresh:
             discard(file)
-        task = TrainingRun(recipe, *splits, seed, file, mark, wanted.devices, material, dynamics)
+        init = None if wanted.init is None else artifacts.from_project(wanted.init)
+        task = TrainingRun(
+            recipe, *splits, seed, file, mark, wanted.devices, material, dynamics, init
+        )
         model = fitting.build(task)
         if k == 0:
             announce(model, task, wanted, where)
@@ -291,6 +297,11 @@ def main() -> None:
         for split in (protocols.TRAIN, protocols.VALIDATION)
     )
     smoothing.check(wanted.smoothing, store.about["deltas"] or recipe.deltas)
+    if wanted.init is not None:
+        init = artifacts.from_project(wanted.init)
+        if init.resolve() == artifacts.TRAINED.resolve():
+            raise UsageError("train.init: trained/ is replaced by this stage; name a copy of it")
+        read_about(init / "model.json")
     where = device.choose(wanted.device, wanted.devices)
 
     from models import parallel

@@ -133,6 +133,7 @@ class Train(Block, frozen=True):
     """Which recipe is trained, and where."""
 
     recipe: str
+    init: str | None
     seed: Seed
     device: Literal["auto", "cpu", "gpu"]
     smoothing: Literal["auto", "none", "mlpg"] | Annotated[float, Meta(gt=0, lt=50)]

@@ -27,6 +27,7 @@ from pipeline.trained.dynamics import ALONE, Dynamics
 from pipeline.training import checkpoint
 from pipeline.training.augmentation import STORED, Augmentation, Material
 from pipeline.training.checkpoint import Weights
+from pipeline.training.initial import start_from
 
 if TYPE_CHECKING:
     import keras
@@ -86,6 +87,8 @@ class TrainingRun:
         What the training set is varied from.
     dynamics : Dynamics
         Deltas of the tracks that are learned, too.
+    init : Path or None
+        A trained folder whose weights the network starts from.
     """
 
     recipe: params.Recipe
@@ -97,6 +100,7 @@ class TrainingRun:
     devices: int = 1
     material: Material = STORED
     dynamics: Dynamics = ALONE
+    init: Path | None = None
 
     @property
     def tracks(self) -> int:
@@ -174,6 +178,8 @@ def build(task: TrainingRun) -> Regressor:
     from models import losses, parallel
 
     recipe, model = task.recipe, network(task)
+    if task.init is not None:
+        start_from(task.init, model, recipe, output_names(task))
     optimizer = keras.optimizers.get(recipe.optimizer)
     steps = len(task.plan(task.train.lengths, np.random.default_rng(0)))
     optimizer.learning_rate = schedule(recipe, steps)
