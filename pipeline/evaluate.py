@@ -163,7 +163,7 @@ def write_predictions(store: Store, settings: params.Params) -> None:
             given_own = own if over["targets"] == "utterance" else known
             linearly = linear.predict(stack_frames(inputs[k], floor.context))
             smooth = average.smooth(network)
-            arrays = {
+            arrays: dict[str, NDArray[np.floating]] = {
                 "measured": own.of_mm(mm),
                 "predicted": own.of_mm(known.to_mm(smooth)),
                 "unsmoothed": own.of_mm(known.to_mm(network[:, :tracks])),

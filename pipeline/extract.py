@@ -78,7 +78,8 @@ def on_one_grid(
         except ValueError as error:
             raise InputError(str(error)) from None
     targets = deltas.with_deltas(static, layout.deltas)
-    inputs, spoken = (x[first : first + len(targets)] for x in (inputs, spoken))
+    covered = slice(first, first + len(targets))
+    inputs, spoken = inputs[covered], spoken[covered]
     if extract.trim_silence:
         start, end = speech_span(utterance.phones)
         times = frames.frame_times(len(targets), first)

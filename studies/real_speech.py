@@ -126,7 +126,8 @@ def correlate(
 
 def tongue(recording: Recording, found: Found) -> float:
     """Return the mean r of the tongue's channels."""
-    return metrics.mean(found.r[[name.startswith(TONGUE) for name in recording.channels.values()]])
+    on = [name.startswith(TONGUE) for name in recording.channels.values()]
+    return float(metrics.mean(found.r[on]))
 
 
 def report(name: str, recording: Recording, count: int, found: Mapping[str, Found]) -> str:

@@ -153,7 +153,7 @@ def smoothing(predictions: Predictions, about: About) -> list[Row]:
     used, store = about.smoothing, predictions.store
 
     def smoothed(entry: Entry, how: Smoothing) -> NDArray[np.float64]:
-        z = predictions.network(entry)
+        z = predictions.network(entry).astype(np.float32)
         if DELTAS in store.columns:
             z = np.concatenate([z, store.frames(entry, DELTAS)], axis=1)
         known = Z.of(entry, "known")

@@ -172,7 +172,7 @@ class Predictor:
             return Standardizer().fit_transform(cepstra, self.counted(level))
         return self.average_inputs.transform(cepstra)
 
-    def counted(self, level: NDArray[np.floating]) -> NDArray[np.bool_] | None:
+    def counted(self, level: NDArray[np.float64]) -> NDArray[np.bool_] | None:
         """Return the frames that a recording's statistics are taken over, given the level of each.
 
         None for all.
