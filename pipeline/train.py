@@ -196,6 +196,8 @@ def without_dates(path: Path) -> None:
     """Write an archive anew without the time at which Keras wrote it: same weights, same bytes."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
+    about = json.loads(members["metadata.json"])
+    members["metadata.json"] = json.dumps(about | {"date_saved": ""}).encode()
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name), content)
