@@ -1,4 +1,4 @@
-"""More data, the same test: who is trained on, and that the held-out side never is."""
+"""More data, the same test: who is trained on, and that what is held out never is."""
 
 import json
 import sys
@@ -50,7 +50,7 @@ def test_every_size_is_tested_on_the_same_utterances(project, monkeypatch):
     results = json.loads((project / "sizes.json").read_text())
     assert {key: own["utterances"] for key, own in results.items()} == {"5/1": 5, "12/1": 12}
     assert results["5/1"]["test_frames"] == results["12/1"]["test_frames"]
-    assert len(results["5/1"]["test_frames"]) == len(corpus_size.sides()[protocols.TEST])
+    assert len(results["5/1"]["test_frames"]) == len(corpus_size.splits()[protocols.TEST])
     assert results["5/1"]["frames"] < results["12/1"]["frames"]
     rows = (project / "sizes.md").read_text().splitlines()[2:]
     assert [row.split()[1] for row in rows] == ["5", "12"]
