@@ -14,14 +14,8 @@ from pipeline.evaluation import palates, scores, tables
 from pipeline.ground import artifacts
 from pipeline.ground.storage import Store, StoreWriter
 from pipeline.trained.description import About, Recipe, Statistics
+from tests.pipeline import small_model
 from tests.pipeline.conftest import change
-
-
-@pytest.fixture
-def standardized(project, stage):
-    for name in ("corpus", "extract", "standardize"):
-        assert stage(name).status == 0
-    return project
 
 
 @pytest.fixture
@@ -47,8 +41,7 @@ def rows(name):
         return list(csv.DictReader(file))
 
 
-def test_trained_network_is_scored_beside_its_floors_the_same_way_twice(standardized, stage):
-    assert stage("train").status == 0
+def test_trained_network_is_scored_beside_its_floors_the_same_way_twice(trained, stage):
     assert "test utterances" in stage("evaluate").out
     first = artifacts.METRICS.read_bytes()
     found = json.loads(first)
@@ -58,8 +51,7 @@ def test_trained_network_is_scored_beside_its_floors_the_same_way_twice(standard
     assert artifacts.METRICS.read_bytes() == first
 
 
-def test_an_utterance_is_predicted_alike_alone_and_among_longer_ones(standardized, stage):
-    assert stage("train").status == 0
+def test_an_utterance_is_predicted_alike_alone_and_among_longer_ones(trained):
     store = Store(artifacts.STANDARDIZED, "standardize")
     inputs = [store.frames(entry, "inputs") for entry in store.entries]
     together = dict(evaluate.predict(inputs))
@@ -70,14 +62,11 @@ def test_an_utterance_is_predicted_alike_alone_and_among_longer_ones(standardize
         np.testing.assert_allclose(together[k], alone, atol=1e-5)
 
 
-def test_a_network_on_stacked_frames_is_scored_as_it_predicts(standardized, stage):
-    change(
-        standardized / "params.yaml",
-        recipes__default__context=3,
-        recipes__default__dense=[8, 9],
-        train__smoothing="none",
+def test_a_network_on_stacked_frames_is_scored_as_it_predicts(standardized):
+    channels = ["TT_x", "TT_y", "LL_y", "VL_y"]
+    small_model.write_trained(
+        artifacts.TRAINED, channels=channels, context=3, units=(5,), dense=(8, 9)
     )
-    assert stage("train").status == 0
     store = Store(artifacts.STANDARDIZED, "standardize")
     inputs = [store.frames(entry, "inputs") for entry in store.entries[:3]]
     found = dict(evaluate.predict(inputs))

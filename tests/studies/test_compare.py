@@ -206,16 +206,16 @@ def test_the_best_is_sought_among_rows_of_no_more_time(ran, monkeypatch):
     assert "best within the default's 100 s: gru, test z-MSE 0.150" in compare.verdict(quicker)
 
 
-def test_a_row_is_trained_and_measured(project, monkeypatch):
-    change(project / "params.yaml", recipes__default__epochs=2, recipes__default__units=[4])
-    workspaces.run_stages(project, ("corpus", "extract", "standardize"), "a small project")
+@pytest.mark.slow
+def test_a_row_is_trained_and_measured(standardized, monkeypatch, stages_run_here):
+    change(standardized / "params.yaml", recipes__default__epochs=2, recipes__default__units=[4])
     few = {
         "default": compare.Row("default", {}),
         "deltas": compare.Row("deltas", {"layouts.four.deltas": 1, "train.smoothing": "mlpg"}),
     }
     monkeypatch.setattr(compare, "ROWS", few)
     assert run_command(monkeypatch, *WHERE) == 0
-    results = json.loads((project / "results" / "compare.json").read_text())
+    results = json.loads((standardized / "results" / "compare.json").read_text())
     default, deltas = results["default/1"], results["deltas/1"]
     assert default["weights"] == 2 * (4 * 4 * (39 + 4 + 1)) + 12 * (8 + 1)
     assert deltas["weights"] == 2 * (4 * 4 * (39 + 4 + 1)) + 8 * (8 + 1)
