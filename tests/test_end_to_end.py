@@ -59,6 +59,7 @@ def call(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_repro_predict_and_the_same_figures_twice(checkout):
     first = call(checkout, "dvc", "repro")
     assert first.returncode == 0, first.stdout + first.stderr
@@ -102,6 +103,7 @@ def test_repro_predict_and_the_same_figures_twice(checkout):
     assert metrics.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_recordings_that_were_added_or_changed_are_noticed(checkout):
     def ran() -> list[str]:
         outcome = call(checkout, "dvc", "repro", "standardize")
@@ -123,6 +125,7 @@ def test_recordings_that_were_added_or_changed_are_noticed(checkout):
     assert ran() == ["watch", "corpus", "extract"]
 
 
+@pytest.mark.slow
 def test_an_experiment_in_a_copy_finds_the_recordings(checkout):
     """They are not in git, and their path is relative."""
     assert call(checkout, "dvc", "repro", "standardize").returncode == 0
@@ -140,6 +143,7 @@ def test_an_experiment_in_a_copy_finds_the_recordings(checkout):
     subprocess.run(["git", "checkout", "-q", "."], cwd=checkout, check=True)
 
 
+@pytest.mark.slow
 def test_a_folder_without_git_is_a_project_too(tmp_path):
     """Such as a ZIP from GitHub; `make repro` begins with `make scm`."""
     copy_project(tmp_path)
@@ -181,8 +185,8 @@ def test_every_stage_explains_itself(name):
     assert f"python -m pipeline.{name}" in outcome.stdout
 
 
-def test_a_wrong_parameter_is_one_line_and_status_2(checkout, tmp_path):
-    shutil.copy(checkout / "params.yaml", tmp_path / "params.yaml")
+def test_a_wrong_parameter_is_one_line_and_status_2(tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
     change(tmp_path / "params.yaml", recipes__default__units=[-3])
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     outcome = subprocess.run(

@@ -45,11 +45,12 @@ def portraits(people: Sequence[Mapping[str, Any]]) -> Figure:
             panel.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
             panel.set_axis_off()
         about = one["about"]
-        row[0].set_title(
+        title = row[0].set_title(
             f"{about['speaker']}: {TITLES[about['sex']]}, {about['language']}, tract"
             f" {about['length']:.2f} of JD3's, jaw {about['jaw_mm']:.0f} mm",
             fontsize=6,
         )
+        title.set_in_layout(False)  # it is wider than its column
     for panel, sound in zip(panels[0], sounds, strict=True):
         panel.annotate(
             IPA[sound], (0.5, 1), xycoords="axes fraction", xytext=(0, 14),

@@ -112,6 +112,7 @@ def test_draws_are_as_frequent_as_the_model_says():
     assert sum(line == " b" for line in lines) / 2000 == pytest.approx(0.3, abs=0.05)
 
 
+@pytest.mark.slow
 def test_training_learns_a_simple_text_and_the_model_is_found_again(tmp_path, monkeypatch, capsys):
     (tmp_path / "text.txt").write_text("abc " * 6000)
     model, picture = tmp_path / "out" / "model.keras", tmp_path / "out" / "picture.png"
@@ -166,6 +167,7 @@ def same_weights(twin: Twin, model: keras.Model) -> None:
         variable.assign(value)
 
 
+@pytest.mark.slow
 def test_the_plain_twin_learns_the_same_from_the_same_weights():
     twin = Twin(seed=0)
     model, reader = (

@@ -17,6 +17,7 @@ def folder(shared_data: Path) -> Path:
     return shared_data / "mnist"
 
 
+@pytest.mark.slow
 def test_real_files_hold_the_known_digits(folder):
     data = mnist.load(folder)
     assert [side.rows.shape for side in data] == [(n, 28, 28) for n in (55000, 5000, 10000)]
@@ -37,6 +38,7 @@ def test_idx_is_the_published_layout():
     assert content == bytes([0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 3, 1, 2, 3])
 
 
+@pytest.mark.slow
 def test_keras_gives_the_same_images(folder, tmp_path, monkeypatch):
     arrays = [mnist.from_idx(mnist.unpacked(folder / f"{name}.gz")) for name in mnist.CHECKSUMS]
     sides = (tuple(arrays[:2]), tuple(arrays[2:]))

@@ -1,36 +1,27 @@
-"""The engine's tests once more, in a process of its own, with Keras on JAX."""
+"""The tests of the engine that are marked `jax`, in a process of its own with Keras on JAX."""
 
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-import keras
 import pytest
 
 from tests import on_jax
+from tests.conftest import ROOT
 
-TESTS = Path(__file__).resolve().parents[1]
+MARK = "pytest.mark.jax"
 
 
-@pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is that process")
-@pytest.mark.parametrize(
-    ("path", "chosen"),
-    [
-        ("models/test_cells.py", ""),
-        ("models/test_recurrent.py", ""),
-        # what is left out takes minutes to compile there and differs from these in length alone
-        ("peers/test_recurrent_keras.py", "not 300"),
-        ("peers/test_recurrent_torch.py", "not 300 and not RNN"),
-    ],
-)
-def test_on_jax(path, chosen):
+@pytest.mark.slow
+def test_on_jax():
     pytest.importorskip("jax")
+    paths = [path for path in (ROOT / "tests").rglob("test_*.py") if MARK in path.read_text()]
     finished = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", str(TESTS / path), "-k", chosen],
-        cwd=TESTS.parent,
+        [sys.executable, "-m", "pytest", "-x", "-n0", "-m", "jax", *map(str, paths)],
+        cwd=ROOT,
         env=os.environ | on_jax.ENVIRONMENT,
         capture_output=True,
         text=True,
     )
     assert finished.returncode == 0, finished.stdout
+    assert " passed" in finished.stdout

@@ -15,8 +15,6 @@ LAYERS = {
     "gru-reset-before": ("GRU", {"reset_after": False}),
     "gru-no-bias": ("GRU", {"use_bias": False}),
 }
-# Keras has no float64 on JAX
-EXACT = keras.backend.backend() != "jax"
 
 
 def pair(name, units, features, dtype, **arguments):
@@ -45,7 +43,6 @@ def disagreement(own, peer, frames, dtype, **inputs):
     return relative_error([*h, *found], [*again, *expected])
 
 
-@pytest.mark.skipif(not EXACT, reason="keras.layers compute in float32 on JAX")
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("name", LAYERS)
 def test_float64(name, backwards):
@@ -53,11 +50,14 @@ def test_float64(name, backwards):
     assert disagreement(own, peer, 20, "float64") < 1e-10
 
 
-@pytest.mark.parametrize(("frames", "bound"), [(50, 1e-5), (300, 1e-4)])
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize(
+    ("name", "frames", "bound"),
+    [
+        *(pytest.param(name, 50, 1e-5, marks=pytest.mark.jax) for name in ("tanh", "lstm", "gru")),
+        *((name, 300, 1e-4) for name in LAYERS),
+    ],
+)
 def test_float32(name, frames, bound):
-    if name == "gru-no-bias" and not EXACT:
-        pytest.skip("without biases Keras's GRU becomes float64 in between on JAX and fails")
     own, peer = pair(name, 24, 8, "float32")
     assert disagreement(own, peer, frames, "float32") < bound
 
@@ -79,6 +79,7 @@ def test_zero_output_for_mask():
     assert disagreement(own, peer, 12, "float32", mask=mask) < 1e-5
 
 
+@pytest.mark.jax
 def test_both_directions_with_initial_states():
     rng = np.random.default_rng(2)
     peer = keras.layers.Bidirectional(keras.layers.LSTM(5, return_sequences=True))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.formats import audio, track_csv
-from pipeline.ground import console, storage
+from pipeline.ground import artifacts, console, storage, workspaces
 from pipeline.ground.utterance import Tracks
 from tests.conftest import ROOT
 
@@ -58,13 +58,12 @@ def change(path: Path, **changes) -> None:
     storage.write_yaml(path, tree)
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with 24 short utterances of the `folder` reader and a small network."""
-    write_corpus(tmp_path / "recordings")
-    shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
+def write_project(folder: Path) -> None:
+    """Write a project with 24 short utterances of the `folder` reader and a small network."""
+    write_corpus(folder / "recordings")
+    shutil.copy(ROOT / "params.yaml", folder / "params.yaml")
     change(
-        tmp_path / "params.yaml",
+        folder / "params.yaml",
         corpus__reader="folder",
         corpus__path="recordings",
         extract__layout="four",
@@ -74,30 +73,93 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         recipes__default__compile=False,
         evaluate__context=3,
     )
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+
+
+def run_here(name: str, *arguments: str) -> int:
+    """Run a stage as ``python -m pipeline.NAME ARGUMENTS`` would, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [name, *arguments])
+        with pytest.raises(SystemExit) as left:
+            console.run(import_module(f"pipeline.{name}").main)
+    return left.value.code
+
+
+def went_on(source: Path, folder: Path, stages: tuple[str, ...]) -> Path:
+    """Copy a project and run further stages there."""
+    shutil.copytree(source, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert [run_here(name) for name in stages] == [0] * len(stages)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def first_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `project` is a copy of."""
+    folder = tmp_path_factory.mktemp("projects") / "project"
+    write_project(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def first_standardized(first_project: Path) -> Path:
+    """What `standardized` is a copy of."""
+    stages = ("corpus", "extract", "standardize")
+    return went_on(first_project, first_project.with_name("standardized"), stages)
+
+
+@pytest.fixture(scope="session")
+def first_trained(first_standardized: Path) -> Path:
+    """What `trained` is a copy of."""
+    return went_on(first_standardized, first_standardized.with_name("trained"), ("train",))
+
+
+def copied(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Copy a project into a test's own folder and stand there."""
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    monkeypatch.chdir(folder)
+    return folder
 
 
 @pytest.fixture
-def stage(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., Outcome]:
-    """Run a stage as ``python -m pipeline.NAME ARGUMENTS`` would, in this process."""
+def project(first_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with 24 short utterances of the `folder` reader and a small network."""
+    return copied(first_project, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def standardized(first_standardized: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same project once its frames are standardised."""
+    return copied(first_standardized, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def trained(first_trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same project once its network is trained, for four epochs."""
+    return copied(first_trained, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def stage(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run a stage in this process; return its status and what it said."""
 
     def call(name: str, *arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", [name, *arguments])
         capfd.readouterr()
-        with pytest.raises(SystemExit) as left:
-            console.run(import_module(f"pipeline.{name}").main)
-        out, err = capfd.readouterr()
-        return Outcome(left.value.code, out, err)
+        return Outcome(run_here(name, *arguments), *capfd.readouterr())
 
     return call
 
 
 @pytest.fixture
-def standardized(project: Path, stage: Callable[..., Outcome]) -> Path:
-    """The same project once its frames are standardised."""
-    for name in ("corpus", "extract", "standardize"):
-        assert stage(name).status == 0
-    return project
+def stages_run_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `run_stages` run stages in this process: TensorFlow takes seconds to import."""
+
+    def run_stages(
+        folder: Path, stages: tuple[str, ...], title: str, source: Path = Path()
+    ) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DVC_ROOT", str(artifacts.project(source).resolve()))
+            patch.chdir(folder)
+            assert [run_here(name) for name in stages] == [0] * len(stages), title
+
+    monkeypatch.setattr(workspaces, "run_stages", run_stages)

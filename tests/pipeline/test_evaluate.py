@@ -18,13 +18,6 @@ from pipeline.trained.description import About, Recipe, Standardization, Statist
 from tests.pipeline.conftest import change
 
 
-@pytest.fixture
-def standardized(project, stage):
-    for name in ("corpus", "extract", "standardize"):
-        assert stage(name).status == 0
-    return project
-
-
 class Echo(Predictor):
     """A network that predicts the first four features, and knows what training would tell it."""
 
@@ -62,8 +55,7 @@ def rows(name):
         return list(csv.DictReader(file))
 
 
-def test_trained_network_is_scored_beside_its_floors_the_same_way_twice(standardized, stage):
-    assert stage("train").status == 0
+def test_trained_network_is_scored_beside_its_floors_the_same_way_twice(trained, stage):
     assert "test utterances" in stage("evaluate").out
     first = artifacts.METRICS.read_bytes()
     found = json.loads(first)
@@ -74,6 +66,7 @@ def test_trained_network_is_scored_beside_its_floors_the_same_way_twice(standard
     assert artifacts.METRICS.read_bytes() == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("targets", ["utterance", "speaker"])
 def test_figures_as_delivered_are_those_of_the_files_that_predict_writes(project, stage, targets):
     change(project / "params.yaml", standardize__targets=targets)
@@ -112,6 +105,7 @@ def test_where_utterances_have_statistics_of_their_own_z_scores_are_given_them(
             np.testing.assert_allclose(store.frames(entry, name), z, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_network_on_stacked_frames_is_scored_as_it_predicts(standardized, stage):
     change(
         standardized / "params.yaml",

@@ -63,6 +63,7 @@ def run_elsewhere(code, folder, *arguments):
     )
 
 
+@pytest.mark.slow
 def test_a_keras_archive_loads_safely_without_this_project(folders, stage, tmp_path):
     model, output = str(folders / "lstm_delayed"), str(tmp_path / "exported")
     assert stage("export", "--model", model, "--output", output).status == 0
@@ -81,6 +82,7 @@ def test_a_keras_archive_loads_safely_without_this_project(folders, stage, tmp_p
     assert about["channels"] == small_model.CHANNELS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lstm", "gru_one_way"])
 def test_a_saved_model_takes_any_batch_and_length(folders, name, tmp_path):
     import tensorflow as tf

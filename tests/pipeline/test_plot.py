@@ -99,6 +99,7 @@ def test_timeline_refuses_a_channel_that_is_not_there(both):
         timeline(SOUND, 16_000, both, channels=["XX_x"])
 
 
+@pytest.mark.slow
 def test_pages_of_panels_are_readable(both):
     scores = dict.fromkeys(CHANNELS, "r 0.93, 10.40 mm")
     assert "tongue tip height, TT_y (mm)" in assert_readable(

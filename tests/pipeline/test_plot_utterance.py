@@ -84,6 +84,7 @@ def test_speed_and_landmarks_stand_on_the_time_axis_of_the_utterance():
     assert end.get_xdata()[0] == pytest.approx(1 + half, abs=0.01)
 
 
+@pytest.mark.slow
 def test_animation_is_as_long_as_the_sound_and_moves(both, tmp_path):
     scene = Scene("u1", both, SOUND[:8000], 16_000, PHONES, PALATE)
     written = animate(scene, tmp_path / "moving")
@@ -95,6 +96,7 @@ def test_animation_is_as_long_as_the_sound_and_moves(both, tmp_path):
     assert animate(Scene("u1", both), tmp_path / "silent") == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("ffprobe"), reason="no ffmpeg: apt-get install ffmpeg")
 def test_film_has_picture_and_sound_of_the_same_length(both, tmp_path):
     film = animate(Scene("u1", both, SOUND[:8000], 16_000), tmp_path / "moving")[1]
@@ -105,6 +107,7 @@ def test_film_has_picture_and_sound_of_the_same_length(both, tmp_path):
         assert float(stream["duration"]) == pytest.approx(0.5, abs=0.08)
 
 
+@pytest.mark.slow
 def test_every_picture_of_a_scene_is_readable(both):
     few = {
         name: Tracks(track.time, track.values[:, :10], CHANNELS[:10])

@@ -180,6 +180,7 @@ def test_a_wrong_number_of_processes_has_status_2(predict, jobs):
     assert "not a number of processes" in outcome.err
 
 
+@pytest.mark.slow
 def test_measured_tracks_beside_the_sound_are_never_replaced(predict, tmp_path):
     measured = "time_s,TT_x\n0.0,1.0\n0.1,2.0\n"
     (tmp_path / "u00.csv").write_text(measured)
@@ -193,6 +194,7 @@ def test_measured_tracks_beside_the_sound_are_never_replaced(predict, tmp_path):
     assert (tmp_path / "u00.csv").read_text() != measured
 
 
+@pytest.mark.slow
 def test_a_prediction_may_be_made_again_in_other_forms(predict, tmp_path):
     for options in ([], ["--no-plot"], ["--format", "npz"], ["--no-plot", "--standardized"], []):
         assert predict("u00.wav", *options).status == 0
@@ -223,6 +225,7 @@ def test_many_sounds_of_any_length_are_each_sound_alone(predict, tmp_path):
     np.testing.assert_allclose(together.values, alone.values, atol=1.0001e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.exact
 def test_processes_give_what_one_process_gives(predict, tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.predict.BATCH_FRAMES", 250)

@@ -17,10 +17,10 @@ from pipeline.ground.utterance import Label
 from pipeline.pages import browser
 from pipeline.plots.scene import Scene
 from tests.pipeline.conftest import change
-from tests.pipeline.test_evaluate import echo, standardized
+from tests.pipeline.test_evaluate import echo
 from tests.pipeline.test_plot import CHANNELS, trajectories
 
-__all__ = ["echo", "standardized"]  # fixtures
+__all__ = ["echo"]  # a fixture
 RATE = 16_000
 CURSOR = "Bokeh.documents[0].get_model_by_name('sound cursor').location"
 TIME_CHARTS = ("sound", "phones", "spectrogram", "tracks")
@@ -247,8 +247,9 @@ def test_measured_tracks_alone_have_no_switch_for_predictions(driver, tmp_path):
     assert [entry for entry in driver.get_log("browser") if entry["level"] != "INFO"] == []
 
 
+@pytest.mark.slow
 def test_report_of_the_stages_shows_every_part(standardized, stage, echo, driver, monkeypatch):
-    change(standardized / "params.yaml", plot__utterance=1, plot__track=2)
+    change(standardized / "params.yaml", plot__utterance=10, plot__track=8)
     (standardized / "trained").mkdir()
     (standardized / "trained" / "history.csv").write_text(
         "epoch,train_z_mse,validation_z_mse\n1,0.9,0.8\n2,0.5,0.6\n"
@@ -256,6 +257,11 @@ def test_report_of_the_stages_shows_every_part(standardized, stage, echo, driver
     for name in ("evaluate", "plot", "report"):
         outcome = stage(name)
         assert outcome.status == 0, outcome.err
+        if name == "plot":
+            assert outcome.out.splitlines()[:2] == [
+                "plot.utterance: 10, and there are 4 test utterances, from 0: shows the last",
+                "plot.track: 8, and there are 4 tracks, from 0: shows the last",
+            ]
     page = Page(driver, artifacts.REPORT.resolve())
     figures = json.loads(artifacts.METRICS.read_text())
     summary = page.run("document.getElementById('summary').textContent")
@@ -277,13 +283,6 @@ def test_report_of_the_stages_shows_every_part(standardized, stage, echo, driver
     assert {path.name for path in Path("pages").iterdir()} == {f"{test[2]}.png", f"{test[2]}.pdf"}
     refused = stage("plot", "--pages", "nobody")
     assert (refused.status, refused.err.count("\n")) == (2, 1)
-    change(standardized / "params.yaml", plot__utterance=10, plot__track=8)
-    outcome = stage("plot")
-    assert outcome.status == 0, outcome.err
-    assert outcome.out.splitlines()[:2] == [
-        "plot.utterance: 10, and there are 4 test utterances, from 0: shows the last",
-        "plot.track: 8, and there are 4 tracks, from 0: shows the last",
-    ]
     monkeypatch.setattr(report, "LIMIT", 1)
     assert "1 of 4 test utterances" in stage("report").out
     only = Page(driver, artifacts.REPORT.resolve())

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -7,10 +9,9 @@ from tests.pipeline.conftest import change
 
 
 @pytest.fixture
-def extracted(project, stage):
-    assert stage("corpus").status == 0
-    assert stage("extract").status == 0
-    return project
+def extracted(standardized):
+    shutil.rmtree(artifacts.STANDARDIZED)
+    return standardized
 
 
 def z_and_mm(column="targets"):

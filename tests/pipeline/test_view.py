@@ -53,6 +53,7 @@ def test_real_recordings_are_shown_as_measured(
         assert len(one["palate"]) >= 2
 
 
+@pytest.mark.slow
 def test_every_view_of_an_utterance_is_written(project, stage):
     outcome = stage("view", "--utterances", "1", "--output", "seen")
     assert outcome.status == 0, outcome.err

@@ -148,28 +148,28 @@ WHERE = ("--results", "results/compare.json", "--picture", "picture")
 
 
 def test_rows_are_trained_once_and_an_interrupted_table_goes_on(ran, monkeypatch, tmp_path):
-    def interrupted(folder, stages, title):
-        ran.append((folder, stages, title))
+    def interrupted(folder, stages, title, source):
+        ran.append((folder, stages, title, source))
         if title == "pellets/1":
             raise InputError("stopped")
 
     with monkeypatch.context() as patch:
         patch.setattr(workspaces, "run_stages", interrupted)
         assert run_command(monkeypatch, *WHERE) == 1
-    assert [title for _, _, title in ran] == ["default/1", "gru/1", "pellets/1"]
+    assert [title for _, _, title, _ in ran] == ["default/1", "gru/1", "pellets/1"]
     assert ran[0][1] == ("train", "evaluate")
     assert ran[2][1] == ("extract", "standardize", "train", "evaluate")
     assert (ran[2][0] / "params.yaml").exists()  # what it had done so far is kept
     ran.clear()
     assert run_command(monkeypatch, *WHERE) == 0
-    assert [title for _, _, title in ran] == ["pellets/1", "default/2", "default/3"]
+    assert [title for _, _, title, _ in ran] == ["pellets/1", "default/2", "default/3"]
     assert not list((tmp_path / compare.FOLDER).glob("*/*"))
     ran.clear()
     assert run_command(monkeypatch, *WHERE) == 0
     assert not ran
     change(tmp_path / "params.yaml", recipes__default__epochs=1)
     assert run_command(monkeypatch, "--rows", "gru", *WHERE) == 0
-    assert [title for _, _, title in ran] == ["gru/1"]
+    assert [title for _, _, title, _ in ran] == ["gru/1"]
 
 
 def test_the_table_has_a_line_for_every_row_that_was_trained(ran, monkeypatch, tmp_path, capfd):
@@ -208,16 +208,16 @@ def test_the_best_is_sought_among_rows_of_no_more_time(ran, monkeypatch):
     assert "best within the default's 100 s: gru, as delivered 0.15 mm" in compare.verdict(quicker)
 
 
-def test_a_row_is_trained_and_measured(project, monkeypatch):
-    change(project / "params.yaml", recipes__default__epochs=2, recipes__default__units=[4])
-    workspaces.run_stages(project, ("corpus", "extract", "standardize"), "a small project")
+@pytest.mark.slow
+def test_a_row_is_trained_and_measured(standardized, monkeypatch, stages_run_here):
+    change(standardized / "params.yaml", recipes__default__epochs=2, recipes__default__units=[4])
     few = {
         "default": compare.Row("default", {}),
         "deltas": compare.Row("deltas", {"layouts.four.deltas": 1, "train.smoothing": "mlpg"}),
     }
     monkeypatch.setattr(compare, "ROWS", few)
     assert run_command(monkeypatch, *WHERE) == 0
-    results = json.loads((project / "results" / "compare.json").read_text())
+    results = json.loads((standardized / "results" / "compare.json").read_text())
     default, deltas = results["default/1"], results["deltas/1"]
     assert default["weights"] == 2 * (4 * 4 * (39 + 4 + 1)) + 12 * (8 + 1)
     assert deltas["weights"] == 2 * (4 * 4 * (39 + 4 + 1)) + 8 * (8 + 1)

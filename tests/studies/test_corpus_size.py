@@ -1,4 +1,4 @@
-"""More data, the same test: who is trained on, and that the held-out side never is."""
+"""More data, the same test: who is trained on, and that what is held out never is."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.corpora import protocols
 from pipeline.corpora.vocaltractlab import synthesis
-from pipeline.ground import console, workspaces
+from pipeline.ground import console
 from pipeline.trained.description import read_about
 from studies import corpus_size
 from tests.pipeline.conftest import change
@@ -26,6 +26,7 @@ def test_sizes_grow_in_order_and_hold_the_same_utterances_out(size, train):
     assert one.stages == ("standardize", "train", "evaluate")
 
 
+@pytest.mark.slow
 def test_a_longer_corpus_begins_with_the_shorter_one(tmp_path):
     pytest.importorskip("vocaltractlab_cython")
     for length in (1, 2):
@@ -38,23 +39,23 @@ def test_a_longer_corpus_begins_with_the_shorter_one(tmp_path):
         assert short.read_bytes() == long.read_bytes()
 
 
-def test_every_size_is_tested_on_the_same_utterances(project, monkeypatch):
-    change(project / "params.yaml", recipes__default__epochs=1, recipes__default__units=[4])
-    workspaces.run_stages(project, ("corpus", "extract", "standardize"), "a small project")
+@pytest.mark.slow
+def test_every_size_is_tested_on_the_same_utterances(standardized, monkeypatch, stages_run_here):
+    change(standardized / "params.yaml", recipes__default__epochs=1, recipes__default__units=[4])
     monkeypatch.setattr(corpus_size, "enlarge", lambda utterances: Path())
     arguments = ["--utterances", "12", "5", "--results", "sizes.json", "--picture", "picture"]
     monkeypatch.setattr(sys, "argv", ["corpus_size", *arguments])
     with pytest.raises(SystemExit) as left:
         console.run(corpus_size.main)
     assert left.value.code == 0
-    results = json.loads((project / "sizes.json").read_text())
+    results = json.loads((standardized / "sizes.json").read_text())
     assert {key: own["utterances"] for key, own in results.items()} == {"5/1": 5, "12/1": 12}
     assert results["5/1"]["test_frames"] == results["12/1"]["test_frames"]
-    assert len(results["5/1"]["test_frames"]) == len(corpus_size.sides()[protocols.TEST])
+    assert len(results["5/1"]["test_frames"]) == len(corpus_size.splits()[protocols.TEST])
     assert results["5/1"]["frames"] < results["12/1"]["frames"]
-    rows = (project / "sizes.md").read_text().splitlines()[2:]
+    rows = (standardized / "sizes.md").read_text().splitlines()[2:]
     assert [row.split()[1] for row in rows] == ["5", "12"]
-    assert (project / "picture.png").exists()
+    assert (standardized / "picture.png").exists()
     kept = read_about(corpus_size.FOLDER / "trained-12" / "model.json")
     assert kept.trained_on["utterances"] == 12
 

@@ -42,6 +42,7 @@ def test_every_syllable_has_one_vowel_and_none_is_lost(phones, syllables):
     assert made.phones[0].start == phonotactics.SILENCE
 
 
+@pytest.mark.slow
 def test_an_utterance_of_the_embedded_corpus_is_imitated(tmp_path):
     try:
         importlib.metadata.version(synthesis.LIBRARY)

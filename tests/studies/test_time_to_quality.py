@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.shape import Shape
-from pipeline.ground import console, workspaces
+from pipeline.ground import console
 from studies import time_to_quality
 from studies.time_to_quality import curve, sentence, verdict
 from tests.pipeline.conftest import change
@@ -66,6 +66,7 @@ def test_a_way_that_was_left_gives_a_bound_and_is_not_extrapolated():
     assert "did not reach" in sentence(verdict(ends((10, 0.6), (250, 0.4)), 0.454))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [Shape("lstm", 5, 1), Shape("gru", 4, 1, True, 2)], ids=str)
 def test_the_tutorials_way_learns_utterances_of_any_length(shape):
     import keras
@@ -86,16 +87,16 @@ def test_the_tutorials_way_learns_utterances_of_any_length(shape):
     assert np.square(network.predict(x) - y).mean() < first
 
 
-def test_both_ways_run_on_a_small_project(project, monkeypatch, capfd):
-    change(project / "params.yaml", recipes__default__units=[4])
-    workspaces.run_stages(project, ("corpus", "extract", "standardize"), "a small project")
+@pytest.mark.slow
+def test_both_ways_run_on_a_small_project(standardized, monkeypatch, capfd, stages_run_here):
+    change(standardized / "params.yaml", recipes__default__units=[4])
     monkeypatch.setattr(time_to_quality, "TUTORIAL", Shape("lstm", 6, 1))
     arguments = ["--quality", "10", "--output", "time.json"]
     monkeypatch.setattr(sys, "argv", ["time_to_quality", *arguments])
     with pytest.raises(SystemExit) as left:
         console.run(time_to_quality.main)
     assert left.value.code == 0
-    found = json.loads((project / "time.json").read_text())
+    found = json.loads((standardized / "time.json").read_text())
     assert [len(rows) for rows in found["curves"].values()] == [1, 1]
     assert found["sooner"] == found["seconds"]["tutorial"] / found["seconds"]["default"]
     assert "x sooner" in capfd.readouterr().out

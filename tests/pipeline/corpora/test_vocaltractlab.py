@@ -80,6 +80,7 @@ def loudness(utterance, seconds=0.01) -> np.ndarray:
     return 10 * np.log10((power[centre + 2 * half] - power[centre]) / (2 * half) + 1e-12)
 
 
+@pytest.mark.slow
 def test_bytes_depend_neither_on_processes_nor_on_order(corpus, tmp_path):
     vocaltractlab.synthesize(tmp_path, Synthesis(speakers=1, utterances=3, seed=SHORT.seed), jobs=1)
     alone = contents(tmp_path)
@@ -88,6 +89,7 @@ def test_bytes_depend_neither_on_processes_nor_on_order(corpus, tmp_path):
     assert alone.items() <= contents(corpus).items()
 
 
+@pytest.mark.slow
 def test_killed_run_goes_on_to_the_same_bytes(corpus, tmp_path):
     folder = tmp_path / "killed"
     command = [sys.executable, "-c", SYNTHESIZE, str(folder)]

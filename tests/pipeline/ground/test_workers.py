@@ -58,6 +58,7 @@ def made(folder):
     return {path.name: path.read_bytes() for path in folder.glob("*.csv")}
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_loses_and_doubles_nothing(cluster, model, stage, tmp_path):
     write_sounds(tmp_path / "in", 30)
     process = cluster.predict("in", "--output", "out", "--model", str(model), command=SMALL)
@@ -77,6 +78,7 @@ def test_a_worker_that_dies_loses_and_doubles_nothing(cluster, model, stage, tmp
     assert here == there
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_dies_is_one_line_and_resume_finishes(cluster, model, stage, tmp_path):
     write_sounds(tmp_path / "in", 30)
     process = cluster.predict("in", "--output", "out", "--model", str(model), command=SMALL)
@@ -98,6 +100,7 @@ def test_a_scheduler_that_dies_is_one_line_and_resume_finishes(cluster, model, s
     assert len(made(tmp_path / "out")) == 30
 
 
+@pytest.mark.slow
 def test_workers_without_the_project_are_one_line(model, tmp_path):
     pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
     running = Cluster(tmp_path, workers_have_project=False)
@@ -114,6 +117,7 @@ def test_workers_without_the_project_are_one_line(model, tmp_path):
     assert "in this project's folder and environment by `python -m dask worker ADDRESS`" in err
 
 
+@pytest.mark.slow
 def test_a_call_that_no_worker_survives_is_one_line(monkeypatch, tmp_path):
     pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "1")
@@ -127,6 +131,7 @@ def test_a_call_that_no_worker_survives_is_one_line(monkeypatch, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_defect_keeps_its_traceback():
     pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
     with pytest.raises(AttributeError, match="has no attribute 'name'"):
@@ -159,12 +164,14 @@ def test_no_scheduler_is_one_line(monkeypatch):
         list(workers.spread(pow, [(2, 3)], 1, f"tcp://127.0.0.1:{free_port()}"))
 
 
+@pytest.mark.slow
 def test_a_cluster_of_its_own():
     pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
     calls = [(k, 2) for k in range(30)]
     assert list(workers.spread(pow, calls, 2, "local")) == [k**2 for k in range(30)]
 
 
+@pytest.mark.slow
 def test_extraction_on_a_cluster_is_that_of_one_process(project, stage):
     pytest.importorskip("distributed", reason="Dask is not installed (extra `dask`)")
     assert stage("corpus").status == 0

@@ -61,6 +61,7 @@ def test_the_stream_is_the_offline_result_with_the_statistics_of_training(
     np.testing.assert_allclose(rows.values, whole.values, rtol=0, atol=LAST_DIGIT)
 
 
+@pytest.mark.slow
 def test_rows_come_as_early_as_was_said(folders):
     """Of sound that stops, but does not end, all rows are there whose latency has passed."""
     process = command(folders / "one_way")
@@ -110,6 +111,7 @@ def test_output_that_takes_no_more_is_one_line(folders):
     assert "Traceback" not in ended.stderr.decode()
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_had_enough_ends_the_stream_quietly(folders):
     process = command(folders / "one_way")
     sound = (small_utterance(2)[0] * 32768).astype("<i2").tobytes()

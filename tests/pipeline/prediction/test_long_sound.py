@@ -121,8 +121,9 @@ def test_silence_is_refused_at_the_end_and_leaves_nothing(folders, stage, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_sound(folders, tmp_path):
-    """Half an hour needs hardly more than three minutes; whole, its arrays alone are 100 MB."""
+    """Of 12 minutes more the sound alone is 46 MB, and its features 11."""
     code = textwrap.dedent(f"""
         import resource, sys
         import numpy as np
@@ -139,11 +140,11 @@ def test_memory_does_not_grow_with_the_sound(folders, tmp_path):
             z = long_sound.predict_blocks(predict, minutes(n), 16000)
             track_csv.write_blocks(Path({str(tmp_path / "a.csv")!r}), map(predict.tracks, z))
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(peak(5), peak(30))
+        print(peak(3), peak(15))
     """)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
     )
     few, many = map(float, out.stdout.split())
-    assert many - few < 40
+    assert many - few < 20

@@ -125,6 +125,7 @@ def test_sound_that_cannot_be_used_is_a_value_error(trained, sound, reason):
         Predictor.load(trained[0])(sound, RATE)
 
 
+@pytest.mark.slow
 def test_predicting_imports_neither_tensorflow_nor_keras(trained):
     code = (
         "import sys, numpy as np\n"
