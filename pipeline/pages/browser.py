@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ MISSING = -32768
 LABELS_WIDTH = 150  # mm of print that hold as many labels as the chart of an ordinary window
 PLANE = 340  # pixels, width and height of the midsagittal view
 SERIES = ("measured", "predicted")
+DRAWN = re.compile(r"[0-9a-z]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 Array = NDArray[np.floating]
 
@@ -266,6 +268,20 @@ def midsagittal_chart(source: Any) -> figure:
     return chart
 
 
+def embedded(models: dict[str, Model]) -> tuple[str, dict[str, str]]:
+    """Return the script that draws charts, and their places in the page, the same every time.
+
+    Bokeh draws a name for each by lot.
+    """
+    script, places = components(models)
+    names = {found: f"chart-{k}" for k, found in enumerate(dict.fromkeys(DRAWN.findall(script)))}
+
+    def named(text: str) -> str:
+        return DRAWN.sub(lambda found: names[found[0]], text)
+
+    return named(script), {name: named(place) for name, place in places.items()}
+
+
 def page(title: str, utterances: Sequence[dict[str, Any]], **content: Any) -> str:
     """Return a whole page: the browser of these utterances, and what else the template shows.
 
@@ -277,7 +293,7 @@ def page(title: str, utterances: Sequence[dict[str, Any]], **content: Any) -> st
     **content
         ``summary``, ``protocol``, ``tables`` and ``pictures`` of `pipeline.report`.
     """
-    script, places = components(charts())
+    script, places = embedded(charts())
     loader = PackageLoader("pipeline", "pages")
     template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     return template.get_template("report.html").render(

@@ -27,19 +27,19 @@ def test_folds_have_their_own_test_side_and_are_averaged(extracted, stage):
     first = (fold.RESULTS / "0.json").stat().st_mtime_ns
     outcome = stage("fold", "--all", "--resume", "--jobs", "1")
     assert outcome.status == 0
-    assert "fold 1: z-MSE" in outcome.out
+    assert "fold 1: RMSE" in outcome.out
     assert (fold.RESULTS / "0.json").stat().st_mtime_ns == first
     for k in ("0", "1"):
         protocol = json.loads((fold.FOLDER / k / "reports" / "protocol.json").read_text())
         tested.append(set(protocol["files"]["test"]))
     assert not tested[0] & tested[1]
     assert len(tested[0] | tested[1]) == 24
-    rows = [json.loads((fold.RESULTS / f"{k}.json").read_text())["test"] for k in "01"]
+    rows = [json.loads((fold.RESULTS / f"{k}.json").read_text())["test"]["delivered"] for k in "01"]
     table = json.loads(fold.METRICS.read_text())
-    mean = (rows[0]["z_mse"] + rows[1]["z_mse"]) / 2
-    assert table["z_mse"]["mean"] == pytest.approx(mean)
-    assert table["z_mse"]["deviation"] == pytest.approx(
-        abs(rows[0]["z_mse"] - rows[1]["z_mse"]) / 2**0.5
+    mean = (rows[0]["rmse_mm"] + rows[1]["rmse_mm"]) / 2
+    assert table["rmse_mm"]["mean"] == pytest.approx(mean)
+    assert table["rmse_mm"]["deviation"] == pytest.approx(
+        abs(rows[0]["rmse_mm"] - rows[1]["rmse_mm"]) / 2**0.5
     )
 
 
@@ -75,6 +75,8 @@ def test_a_worker_that_dies_loses_no_fold(extracted):
         cluster.close()
     assert process.returncode == 0, err
     for k in "01":
-        assert out.count(f"fold {k}: z-MSE") == 1
-        assert json.loads((fold.RESULTS / f"{k}.json").read_text())["test"]["z_mse"] > 0
+        assert out.count(f"fold {k}: RMSE") == 1
+        assert (
+            json.loads((fold.RESULTS / f"{k}.json").read_text())["test"]["delivered"]["rmse_mm"] > 0
+        )
     assert json.loads(fold.METRICS.read_text())["folds"] == 2

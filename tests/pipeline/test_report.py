@@ -1,6 +1,7 @@
 """The HTML report in a real browser, opened from disk."""
 
 import json
+import re
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -257,11 +258,11 @@ def test_report_of_the_stages_shows_every_part(standardized, stage, echo, driver
         assert outcome.status == 0, outcome.err
     page = Page(driver, artifacts.REPORT.resolve())
     figures = json.loads(artifacts.METRICS.read_text())
-    assert f"{figures['test']['z_mse']:.3f}" in page.run(
-        "document.getElementById('summary').textContent"
-    )
+    summary = page.run("document.getElementById('summary').textContent")
+    assert f"{figures['test']['delivered']['rmse_mm']:.3f}" in summary
+    assert f"{figures['test']['own_z']['z_mse']:.3f}" in summary
     stated = page.run("document.getElementById('protocol').textContent")
-    assert "z-scores per utterance" in stated and "u00" in stated
+    assert "of inputs per utterance, of targets per speaker" in stated and "u00" in stated
     names = page.run("[...document.querySelectorAll('#pictures figure')].map(f => f.id)")
     assert {"picture-track", "picture-timeline", "picture-scatter", "picture-moving"} <= set(names)
     loaded = page.run("[...document.querySelectorAll('img')].every(i => i.naturalWidth > 100)")
@@ -287,6 +288,14 @@ def test_report_of_the_stages_shows_every_part(standardized, stage, echo, driver
     assert "1 of 4 test utterances" in stage("report").out
     only = Page(driver, artifacts.REPORT.resolve())
     assert test[3] in only.run("document.getElementById('utterance').options[0].text")
+
+
+def test_the_names_in_a_page_are_not_drawn_by_lot():
+    script, places = browser.embedded(browser.charts())
+    assert not browser.DRAWN.findall(script + "".join(places.values()))
+    ids = [re.search(r'id="(chart-\d+)"', place)[1] for place in places.values()]
+    assert len(set(ids)) == len(places)
+    assert all(f'"{one}"' in script for one in ids)
 
 
 def test_a_report_without_predictions_is_one_line(project, stage):
