@@ -125,7 +125,9 @@ def train(
         order = np.argsort(lengths * rng.uniform(0.9, 1.1, len(lengths)))
         batches = [order[k : k + BATCH] for k in range(0, len(order), BATCH)]
         for k in rng.permutation(len(batches)).tolist():
-            pairs = [(views[u][rng.integers(len(WARPS))], targets[u]) for u in batches[k].tolist()]
+            pairs = [
+                (views[u][int(rng.integers(len(WARPS)))], targets[u]) for u in batches[k].tolist()
+            ]
             loss = error(model, pairs)
             optimizer.zero_grad()
             loss.backward()

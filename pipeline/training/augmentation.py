@@ -199,8 +199,8 @@ class Sounds:
         if self.read(0).audio is None:
             raise InputError(
                 f"recipes.{settings.train.recipe}.augment.sound: the corpus"
-                f" {settings.corpus.reader} has features and no sound to vary; set it to null, or take train.recipe:"
-                " known-speakers"
+                f" {settings.corpus.reader} has features and no sound to vary; set it to null,"
+                " or take train.recipe: known-speakers"
             )
 
     def read(self, k: int) -> Utterance:
