@@ -109,7 +109,7 @@ def train(speaker: str, minutes: Sequence[float], seeds: int, path: Path) -> Non
     start = FOLDER / f"without-{speaker}"
     if not (start / "model.json").exists() or f"{speaker}-other-0/1" not in trials.load(path):
         trials.run(other_speaker(speaker), FOLDER, path, source, keep=start)
-    adapted = {"train.init": str(start.resolve()), "train.recipe": "few-minutes"}
+    adapted = {"train.init": f"../../{start.name}", "train.recipe": "few-minutes"}
     for seed in range(1, seeds + 1):
         for length in minutes:
             lists = few(speaker, length, seed)
