@@ -18,7 +18,7 @@ IPA = {
 }  # fmt: skip
 TITLES = {"f": "woman", "m": "man"}
 MARGIN_MM = 3
-ROW_MM, HEAD_MM = 19, 8
+ROW_MM, HEAD_MM = 17, 8
 
 
 def portraits(people: Sequence[Mapping[str, Any]]) -> Figure:
@@ -45,15 +45,15 @@ def portraits(people: Sequence[Mapping[str, Any]]) -> Figure:
             panel.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
             panel.set_axis_off()
         about = one["about"]
-        title = row[0].set_title(
+        name = row[0].annotate(
             f"{about['speaker']}: {TITLES[about['sex']]}, {about['language']}, tract"
             f" {about['length']:.2f} of JD3's, jaw {about['jaw_mm']:.0f} mm",
-            fontsize=6,
-        )
-        title.set_in_layout(False)  # it is wider than its column
+            (0, 1), xycoords="axes fraction", fontsize=6,
+        )  # fmt: skip
+        name.set_in_layout(False)  # it reaches over the whole row
     for panel, sound in zip(panels[0], sounds, strict=True):
         panel.annotate(
-            IPA[sound], (0.5, 1), xycoords="axes fraction", xytext=(0, 14),
+            IPA[sound], (0.5, 1), xycoords="axes fraction", xytext=(0, 11),
             textcoords="offset points", ha="center", fontsize=8,
         )  # fmt: skip
     return page
