@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pathspec
 import pytest
+from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
 from tests.pipeline.conftest import change, write_corpus
@@ -126,21 +127,29 @@ def test_recordings_that_were_added_or_changed_are_noticed(checkout):
 
 
 @pytest.mark.slow
-def test_an_experiment_in_a_copy_finds_the_recordings(checkout):
-    """They are not in git, and their path is relative."""
+def test_an_experiment_in_a_copy_finds_the_recordings(checkout, tmp_path):
+    """They are not in git, and their path is relative.
+
+    Below a folder whose name is not ASCII, DVC's experiments in a copy end in its own error.
+    """
+    checkout = shutil.copytree(checkout, tmp_path / "plain", symlinks=True)
     assert call(checkout, "dvc", "repro", "standardize").returncode == 0
     author = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
     for command in (["add", "-A"], [*author, "commit", "-qm", "run", "--allow-empty"]):
         subprocess.run(["git", *command], cwd=checkout, check=True)
-    before = (checkout / "data" / "corpus" / "manifest.csv").read_bytes()
     own = ["-S", "corpus.strict=true", "-S", "extract.cutoff_hz=1_5.0", "-S", "plot.track=0e0"]
     ran = call(checkout, "dvc", "exp", "run", "--temp", "--name", "copied", *own, "extract")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "24 utterances, 0.4 min" in ran.stdout  # by the stage corpus
     assert "24 utterances, 2480 frames" in ran.stdout  # by extract
-    assert call(checkout, "dvc", "exp", "apply", "copied").returncode == 0
-    assert (checkout / "data" / "corpus" / "manifest.csv").read_bytes() == before
-    subprocess.run(["git", "checkout", "-q", "."], cwd=checkout, check=True)
+    refs = call(checkout, "git", "for-each-ref", "--format=%(refname)", "refs/exps").stdout.split()
+    (copied,) = (ref for ref in refs if ref.endswith("/copied"))
+    locks = [
+        (checkout / "dvc.lock").read_text(),
+        call(checkout, "git", "show", f"{copied}:dvc.lock").stdout,
+    ]
+    here, there = (YAML(typ="safe").load(lock)["stages"]["corpus"]["outs"] for lock in locks)
+    assert here == there  # the manifest has the same bytes
 
 
 @pytest.mark.slow

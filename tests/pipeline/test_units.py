@@ -32,7 +32,7 @@ def test_a_corpus_of_z_scores_says_z_and_nowhere_mm(project, stage, echo, monkey
     assert "z-scores, no millimetres" in stage("corpus", "--inspect").out
     told = [stage(name) for name in ("corpus", "extract", "standardize", "evaluate")]
     assert [outcome.status for outcome in told] == [0, 0, 0, 0], told
-    assert "4 tracks in z;" in told[1].out and re.search(r"RMSE [\d.]+ z, r", told[3].out)
+    assert "4 tracks in z;" in told[1].out and re.search(r"RMSE [\d.]+ z ", told[3].out)
     assert "NO millimetres" in json.loads(artifacts.PROTOCOL.read_text())["unit"]
     (project / "trained").mkdir()
     (project / "trained" / "history.csv").write_text(

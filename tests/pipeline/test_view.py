@@ -116,8 +116,8 @@ def test_runs_are_compared_by_their_names_in_git(tmp_path, monkeypatch, stage):
     outcome = stage("compare", "main", "workspace")
     assert outcome.status == 0, outcome.err
     lines = outcome.out.splitlines()
-    assert lines[1].split() == ["main", "0.200", "1.25", "0.900"]
-    assert lines[2].split() == ["workspace", "0.200", "2.50", "0.900"]
+    assert lines[1].split() == ["main", "1.25", "0.900", "0.200"]
+    assert lines[2].split() == ["workspace", "2.50", "0.900", "0.200"]
     assert Image.open("reports/runs.png").width > 2000
     outcome = stage("compare", "no-such-run")
     assert (outcome.status, outcome.err.count("\n")) == (1, 1)

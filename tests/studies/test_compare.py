@@ -181,7 +181,7 @@ def test_the_table_has_a_line_for_every_row_that_was_trained(ran, monkeypatch, t
         "`--rows unsmoothed`",
     ]
     assert (
-        " LSTM layers of 256 (2 seeds) | `--rows default` | 1,234 | 10 | 5,000 | 0.200 |"
+        " LSTM layers of 128 (2 seeds) | `--rows default` | 1,234 | 10 | 5,000 | 0.200 |"
         in (table[3])
     )
     assert (tmp_path / "picture.png").stat().st_size > 10_000
