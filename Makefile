@@ -55,7 +55,7 @@ compare: .venv/run
 	@python -m studies.time_to_quality
 
 real: .venv/run
-	@python -m studies.real_speech --imitate
+	@python -m studies.real_speech --imitate 12
 
 torture: .venv/run
 	@python -m benchmarks.torture

@@ -202,7 +202,8 @@ def live(seconds: float = 10.0) -> dict[str, float]:
     average = description.Statistics(
         *[(float(k),) * n for k, n in ((0, 39), (1, 39), (0, 24), (1, 24))]
     )
-    about = description.About(tuple(f"c{k}" for k in range(24)), "corpus", average, recipe, {})
+    over = description.Standardization("corpus", "corpus", "all")
+    about = description.About(tuple(f"c{k}" for k in range(24)), over, average, recipe, {})
     model = Predictor(about, graph, own_statistics=False, threads=1)
     sound = noise(seconds).reshape(-1, SAMPLE_RATE // FRAME_RATE)
     stamps = [(time.perf_counter(), time.thread_time())]

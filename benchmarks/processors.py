@@ -85,7 +85,7 @@ def main() -> None:
     arguments = parser.parse_args()
     model, sounds = arguments.model.absolute(), [path.absolute() for path in arguments.audio]
     if arguments.write:
-        np.savez(arguments.write, **predictions(model, sounds))
+        np.savez(arguments.write, allow_pickle=False, **predictions(model, sounds))
         return
     with tempfile.TemporaryDirectory() as folder:
         if not sounds:

@@ -8,7 +8,7 @@ around it alone, so that levels are known while a sound goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,16 +149,17 @@ def check(audio: NDArray[np.floating], sample_rate: int, frames: slice = slice(N
 
 def checked(
     sound: Iterable[NDArray[np.floating]], meter: LevelMeter
-) -> Iterator[NDArray[np.floating]]:
+) -> Generator[NDArray[np.floating], None, Levels]:
     """Give on the blocks of a sound, and raise `NoSpeechError` at its end if it held none.
 
     The meter knows a block before those to whom it is given do. A sound of less than `FEWEST`
-    frames is theirs to refuse.
+    frames is theirs to refuse. Returns the levels of all frames to a ``yield from``.
     """
-    frames = 0
+    known = []
     for block in sound:
-        frames += len(meter.add(block))
+        known.append(meter.add(block))
         yield block
-    frames += len(meter.end())
-    if frames >= FEWEST and not meter.heard:
+    level = np.concatenate([*known, meter.end()])
+    if len(level) >= FEWEST and not meter.heard:
         raise NoSpeechError
+    return level

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 # deviations that are rounding of float32 and no movement: below this share of the mean, or below
 # this much in mm, or in MFCCs
 CONSTANT, LEAST = 1e-6, 1e-5
+FEWEST = 10  # frames of speech; with fewer, all frames count
 
 
 class Standardizer:
@@ -29,10 +30,18 @@ class Standardizer:
     scale_: NDArray[np.float64]
     n_samples_seen_: int = 0
 
-    def fit(self, x: NDArray[Any]) -> Standardizer:
-        """Learn the statistics of x, float [T, D], and forget any before."""
+    def fit(self, x: NDArray[Any], counted: NDArray[np.bool_] | None = None) -> Standardizer:
+        """Learn the statistics of x and forget any before.
+
+        Parameters
+        ----------
+        x : float [T, D]
+        counted : bool [T], optional
+            The frames that count, such as those of speech; all of them where fewer than `FEWEST`
+            do. So silence around an utterance leaves its statistics as they are.
+        """
         self.n_samples_seen_ = 0
-        return self.partial_fit(x)
+        return self.partial_fit(x if counted is None or counted.sum() < FEWEST else x[counted])
 
     def partial_fit(self, x: NDArray[Any]) -> Standardizer:
         """Learn from further frames: float [T, D], finite, T >= 1.
@@ -66,9 +75,11 @@ class Standardizer:
         x = np.asarray(x)
         return ((x - self.mean_) / self.scale_).astype(np.result_type(x, np.float32), copy=False)
 
-    def fit_transform(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Return the z-scores of x by its own statistics."""
-        return self.fit(x).transform(x)
+    def fit_transform(
+        self, x: NDArray[Any], counted: NDArray[np.bool_] | None = None
+    ) -> NDArray[Any]:
+        """Return the z-scores of x by its own statistics; see `fit`."""
+        return self.fit(x, counted).transform(x)
 
     def inverse_transform(self, z: NDArray[Any]) -> NDArray[Any]:
         """Return z-scores [T, D] to the unit that they came from."""

@@ -23,13 +23,17 @@ from pipeline.ground.storage import read_json
 SENSORS = artifacts.TABLES / "sensors.csv"
 
 
-def show(rows: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print the figures on the test set of each network, floor or run."""
+def show(rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    """Print the figures on the test set of each network, floor or run.
+
+    RMSE and r as delivered, and the squared error in the utterance's own z.
+    """
     wide = max(len(name) for name in (*rows, "test set")) + 1
-    say(f"{'test set':<{wide}}{'z-MSE':>8}{'RMSE mm':>10}{'Pearson r':>11}")
+    say(f"{'test set':<{wide}}{'RMSE mm':>8}{'Pearson r':>11}{'own z-MSE':>11}")
     for name, row in rows.items():
-        r = "-" if row["pearson_r"] is None else f"{row['pearson_r']:.3f}"
-        say(f"{name:<{wide}}{row['z_mse']:>8.3f}{row['rmse_mm']:>10.2f}{r:>11}")
+        test, z_mse = row["delivered"], row["own_z"]["z_mse"]
+        r = "-" if test["pearson_r"] is None else f"{test['pearson_r']:.3f}"
+        say(f"{name:<{wide}}{test['rmse_mm']:>8.2f}{r:>11}{z_mse:>11.3f}")
 
 
 def read(run_name: str, path: Path) -> str:

@@ -150,6 +150,16 @@ def inspect(corpus: params.Corpus, arguments: argparse.Namespace) -> None:
     inspection.inspect(corpus, folder, arguments.output, examine(corpus, folder))
 
 
+def draw_speakers(folder: Path) -> None:
+    """Draw the mouths of a population, ``speakers.png`` and ``.pdf``."""
+    for suffix in (".png", ".pdf"):
+        discard(folder / f"speakers{suffix}")
+    if people := vocaltractlab.pictured(folder):
+        from pipeline.plots import portraits, style  # Matplotlib takes a second: not for one man
+
+        style.save(portraits.portraits(people), folder / "speakers")
+
+
 def main() -> None:
     """Run the stage."""
     parser = stage_parser(__doc__, "corpus")
@@ -172,6 +182,7 @@ def main() -> None:
         # an interrupted run must not leave the old one beside new utterances
         discard(artifacts.MANIFEST)
         vocaltractlab.synthesize(folder, corpus.synthesis, arguments.jobs)
+        draw_speakers(folder)
     rows, refused = scan(corpus, folder)
     if not rows:
         raise InputError(f"{folder}: no utterance that the reader {corpus.reader} can use")

@@ -49,7 +49,8 @@ def on_one_grid(
     first : int
         Index of the first frame on the grid of the whole sound.
     arrays : dict
-        ``inputs`` float32 [T, 39] and ``targets`` float32 [T, tracks].
+        ``inputs`` float32 [T, 39], ``targets`` float32 [T, tracks] and ``speech`` float32 [T, 1],
+        1 where a frame holds speech and 0 elsewhere.
 
     Raises
     ------
@@ -60,10 +61,12 @@ def on_one_grid(
     if utterance.audio is None:  # features and tracks were given on the grid: they pass through
         assert utterance.inputs is not None
         first, inputs, static = 0, utterance.inputs, values
+        spoken = np.ones(len(inputs), np.bool_)
     else:
         try:
             inputs = mfcc.mfcc(utterance.audio, utterance.sample_rate)
             speech.check(utterance.audio, utterance.sample_rate)
+            spoken = speech.speech_frames(speech.levels(utterance.audio, utterance.sample_rate))
             for gap in articulation.gaps(time, values, extract.max_gap_s):
                 raise InputError(
                     f"channel {layout.channels[gap.column]} has no samples from {gap.start:.3f}"
@@ -75,25 +78,28 @@ def on_one_grid(
         except ValueError as error:
             raise InputError(str(error)) from None
     targets = deltas.with_deltas(static, layout.deltas)
-    inputs = inputs[first : first + len(targets)]
+    covered = slice(first, first + len(targets))
+    inputs, spoken = inputs[covered], spoken[covered]
     if extract.trim_silence:
         start, end = speech_span(utterance.phones)
         times = frames.frame_times(len(targets), first)
         keep = np.flatnonzero((times >= start) & (times <= end))
         if len(keep):
-            inputs, targets, first = inputs[keep], targets[keep], first + int(keep[0])
+            inputs, targets, spoken = inputs[keep], targets[keep], spoken[keep]
+            first += int(keep[0])
     if len(targets) < MINIMUM_FRAMES:
         raise InputError(f"sound and tracks share {len(targets)} frames, under {MINIMUM_FRAMES}")
-    return first, {"inputs": inputs, "targets": targets.astype(np.float32)}
+    return first, {
+        "inputs": inputs,
+        "targets": targets.astype(np.float32),
+        "speech": spoken[:, None].astype(np.float32),
+    }
 
 
 def describe(utterance: Utterance, first: int) -> dict[str, Any]:
     """Return what later stages want to know of an utterance."""
     return {
-        "speaker": utterance.speaker,
-        "session": utterance.session,
-        "style": utterance.style,
-        "sentence": utterance.sentence,
+        **{key: getattr(utterance, key) for key in corpora.KNOWN},
         "start_s": float(frames.frame_times(1, first)[0]),
         "phones": [[p.start, p.end, p.text] for p in utterance.phones],
     }
@@ -178,7 +184,7 @@ def main() -> None:
         "sample_rate": mfcc.SAMPLE_RATE,
     }
     refused = total = 0
-    columns = {"inputs": mfcc.WIDTH, "targets": len(names)}
+    columns = {"inputs": mfcc.WIDTH, "targets": len(names), "speech": 1}
     with StoreWriter(artifacts.FRAMES, columns, about) as writer:
         for item, result in extract_all(settings, arguments.jobs, arguments.cluster):
             if isinstance(result, str):

@@ -70,7 +70,7 @@ def of_test_side(predictions: Predictions) -> Iterator[tuple[str, Figure]]:
     channels = predictions.channels[predictions.positions]
     unit, figures = predictions.unit, curves.quantities(predictions.unit)
     rows = {row["track"]: row for row in tables.read("tracks")}
-    scores = {c: f"r {rows[c]['all_frames_pearson_r']:.2f}" for c in channels}
+    scores = {c: f"r {rows[c]['within_speakers_pearson_r']:.2f}" for c in channels}
     measured, predicted = (
         np.concatenate([predictions.mm(entry, source) for entry in predictions.entries])
         for source in ("measured", "predicted")

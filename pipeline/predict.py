@@ -43,7 +43,6 @@ from pipeline.prediction.batch import Job, Result, Settings, predict_batch
 from pipeline.trained import description
 
 BATCH_FRAMES = 8_000  # of one batch, padding and all: what it makes of them stays in the cache
-MM = "mm by the average mean and range of the training speakers"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -67,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
         " over training; default: as in training",
     )
     add("--channel", type=number, help="which one of each sound, from 1; default: their mean")
+    add("--speaker", help="of training, by whose mean and range tracks come to mm; default: all's")
     add("--overwrite", action="store_true", help="replace files that are no predictions, too")
     add("--resume", action="store_true", help="skip sounds whose very same prediction is there")
     workers.add_options(options)
@@ -90,6 +90,7 @@ def settings(options: argparse.Namespace, sounds: int) -> Settings:
     return Settings(
         model=options.model.absolute(),
         statistics=options.statistics,
+        speaker=options.speaker,
         formats=formats,
         standardized=options.standardized,
         plot=sounds == 1 if options.plot is None else options.plot,
@@ -137,19 +138,25 @@ def as_typed(text: str) -> str:
 
 
 def summary(done: Sequence[Result], seconds: float) -> str:
-    """Return the last line: what was made, how fast, and what its millimetres stand on."""
+    """Return the last line: what was made, and how fast."""
     new = [result for result in done if not result.done_before]
     frames = sum(result.frames for result in new)
     if len(done) == len(new) == 1:
         about = "; ".join(part for part in (new[0].note, *new[0].remarks) if part)
         about = f" ({about})" * bool(about)
-        return f"predict: {new[0].audio}{about}: {frames} frames -> {', '.join(new[0].files)}; {MM}"
+        return f"predict: {new[0].audio}{about}: {frames} frames -> {', '.join(new[0].files)}"
     sound = sum(result.seconds for result in new)
     there = f", {len(done) - len(new)} were there" * (len(done) > len(new))
     return (
         f"predict: {len(new)} sounds{there}; {frames} frames in {seconds:.1f} s:"
-        f" {frames / seconds:.0f} frames/s, {sound / seconds:.0f} x real time; {MM}"
+        f" {frames / seconds:.0f} frames/s, {sound / seconds:.0f} x real time"
     )
+
+
+def mm(options: argparse.Namespace) -> str:
+    """Return in words what millimetres stand on."""
+    whose = "the training speakers" if options.speaker is None else f"speaker {options.speaker}"
+    return f"mm by the average mean and range of {whose}"
 
 
 def stream(options: argparse.Namespace) -> None:
@@ -162,13 +169,11 @@ def stream(options: argparse.Namespace) -> None:
         raise UsageError("--channel: --stream and --microphone have one channel")
     if options.statistics == "own":
         raise UsageError("--statistics own: a sound's own statistics are known only at its end")
-    model = live.load(options.model)
+    model = live.load(options.model, options.speaker)
     sound = live.microphone(options.rate) if options.microphone else live.pcm(sys.stdin.buffer)
-    warn(f"predict: rows follow the sound by {1000 * live.latency_s(model):.1f} ms; {MM}")
+    warn(f"predict: rows follow the sound by {1000 * live.latency_s(model):.1f} ms; {mm(options)}")
     if model.about.smoothing.method != "none":
         warn(f"predict: rows are not smoothed; whole files are ({model.about.smoothing})")
-    if model.about.variance_scaling:
-        warn("predict: rows are not variance-scaled; whole files with their own statistics are")
     live.to_stdout(model, sound, options.rate, options.standardized)
 
 
@@ -177,7 +182,9 @@ def files(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     if not options.audio and options.manifest is None:
         raise UsageError("name a sound, a folder or a --manifest; --help tells more")
-    description.read_about(options.model / "model.json")  # no model is said before all else
+    about = description.read_about(options.model / "model.json")  # before all else
+    if options.speaker is not None:
+        about.of_speaker(options.speaker)
     passed_over = Counter[str]()
     found = recordings.find(options.audio, options.manifest, passed_over)
     if passed_over:
@@ -200,7 +207,7 @@ def files(options: argparse.Namespace) -> None:
         for line in grouped(told):
             warn(as_typed(f"predict: {line}"))
     if done:
-        say(as_typed(summary(done, time.perf_counter() - started)))
+        say(as_typed(f"{summary(done, time.perf_counter() - started)}; {mm(options)}"))
     if failed:
         raise InputError(f"{failed} of {len(found)} sounds could not be predicted")
 

@@ -47,6 +47,8 @@ TABLES = {
     "phone_classes": "Classes of phones",
     "styles": "Styles",
     "speakers": "Speakers",
+    "sexes": "Sexes",
+    "sizes": "Sizes of the speakers' tracts",
     "utterances": "Utterances",
 }
 
@@ -57,22 +59,24 @@ def summary(pooled: dict[str, float], unit: str = "mm") -> list[list[str]]:
     Parameters
     ----------
     pooled : dict
-        The network's figures over all frames at once.
+        The network's figures over all frames of a speaker at once.
     unit : str
         Of the tracks.
     """
-    columns = {"z_mse": "z-MSE", "rmse_mm": f"RMSE ({unit})", "pearson_r": "Pearson's r"}
+    columns = {"rmse_mm": f"RMSE ({unit})", "pearson_r": "Pearson's r", "z_mse": "MSE in own z"}
+    ways = {"delivered": "as delivered", "own_z": "given the utterance's own mean and deviation"}
 
     def figure(value: float) -> str:
         return "–" if np.isnan(value) else f"{value:.3f}"
 
     rows = [["test set", *columns.values()]]
     for row in tables.read("summary"):
-        rows.append([row["predictor"], *(figure(row[name]) for name in columns)])
+        title = f"{row['predictor']}, {ways[row['figures']]}"
+        rows.append([title, *(figure(row[name]) for name in columns)])
         ends = [(figure(row[f"{name}_low"]), figure(row[f"{name}_high"])) for name in columns]
         rows.append(["95 % interval", *(f"{low} to {high}" for low, high in ends)])
-    known = [pooled.get(name) for name in columns]
-    rows.append(["network, all frames", *("" if x is None else figure(x) for x in known)])
+    known = ["" if name not in pooled else figure(pooled[name]) for name in columns]
+    rows.insert(3, ["network, as delivered, all frames of a speaker", *known])
     return rows
 
 
@@ -156,7 +160,7 @@ def main() -> None:
     page = browser.page(
         "Speech to articulation: the test set",
         shown,
-        summary=summary(found["test"]["all_frames"], predictions.unit),
+        summary=summary(found["test"]["delivered"]["within_speakers"], predictions.unit),
         protocol=protocol(read_json(artifacts.PROTOCOL, "evaluate")),
         tables=[one for name in TABLES if (one := table(name))],
         pictures=list(pictures()),

@@ -1,9 +1,10 @@
 """Stage 3: split the utterances into train, validation and test, and standardise every channel.
 
-Each utterance's features and tracks become z-scores: minus the mean, over the standard deviation,
-per channel. The statistics are of the utterance itself, of its speaker or of the whole corpus; in
-the latter two they see the training set alone. They are kept in data/standardized/statistics.npz,
-so that every figure exists both in z and in mm.
+Features (`standardize.inputs`) and tracks (`standardize.targets`) become z-scores: minus the mean,
+over the standard deviation, per channel. The statistics are of the utterance itself, of its speaker
+or of the whole corpus; in the latter two they see the training set alone. `standardize.frames` says
+whether silence counts. They are kept in data/standardized/statistics.npz, so that every figure
+exists both in z and in mm.
 """
 
 from __future__ import annotations
@@ -22,30 +23,39 @@ from pipeline.ground.storage import Entry, Store, StoreWriter
 
 COLUMNS = ("inputs", "targets")
 
-Statistics = dict[str, NDArray[np.float64]]
+
+def counted(store: Store, entry: Entry, frames: str) -> NDArray[np.bool_] | None:
+    """Return which frames of an utterance its statistics are taken over, bool [T]; None for all."""
+    return store.frames(entry, "speech")[:, 0] > 0 if frames == "speech" else None
 
 
-def pooled(store: Store, splits: list[str], mode: str, column: str) -> dict[str, Standardizer]:
-    """Fit one standardizer per speaker, or one for all under the name of nobody."""
+def pooled(
+    store: Store, splits: list[str], column: str, over: str, frames: str
+) -> dict[str, Standardizer]:
+    """Fit one standardizer per speaker, or one for all under the name of nobody.
+
+    Empty where every utterance has its own.
+    """
     fitted: dict[str, Standardizer] = defaultdict(Standardizer)
+    if over == "utterance":
+        return fitted
     for entry, split in zip(store.entries, splits, strict=True):
         if split == protocols.TRAIN:
-            frames = store.frames(entry, column)
-            fitted[""].partial_fit(frames)
-            if mode == "speaker":
-                fitted[entry.about["speaker"]].partial_fit(frames)
-    return dict(fitted)
+            x, on = store.frames(entry, column), counted(store, entry, frames)
+            for name in ("", entry.about["speaker"])[: 2 if over == "speaker" else 1]:
+                fitted[name].partial_fit(x if on is None or not on.any() else x[on])
+    return fitted
 
 
 def standardizer(
-    store: Store, entry: Entry, column: str, fitted: dict[str, Standardizer]
+    store: Store, entry: Entry, column: str, fitted: dict[str, Standardizer], frames: str
 ) -> Standardizer:
     """Return the standardizer of an utterance: its own, its speaker's or the corpus's.
 
     A speaker without a train utterance has the corpus's.
     """
     if not fitted:
-        return Standardizer().fit(store.frames(entry, column))
+        return Standardizer().fit(store.frames(entry, column), counted(store, entry, frames))
     return fitted.get(entry.about["speaker"], fitted[""])
 
 
@@ -56,16 +66,22 @@ def main() -> None:
     store = Store(artifacts.FRAMES, "extract")
     store.verify()
     splits = protocols.assign(store.entries, settings)
-    fitted: dict[str, dict[str, Standardizer]] = {column: {} for column in COLUMNS}
-    if settings.mode != "utterance":
-        fitted = {column: pooled(store, splits, settings.mode, column) for column in COLUMNS}
+    over = {column: getattr(settings, column) for column in COLUMNS}
+    fitted = {
+        column: pooled(store, splits, column, over[column], settings.frames) for column in COLUMNS
+    }
     statistics: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
-    about = {**store.about, "mode": settings.mode, "protocol": settings.protocol}
+    protocol = protocols.name(store.entries, settings)
+    about = {
+        **store.about,
+        "standardize": {**over, "frames": settings.frames},
+        "protocol": protocol,
+    }
     with StoreWriter(artifacts.STANDARDIZED, store.columns, about) as writer:
         for entry, split in zip(progress(store.entries, unit="utterances"), splits, strict=True):
-            arrays = {}
+            arrays = {"speech": store.frames(entry, "speech")}
             for column in COLUMNS:
-                own = standardizer(store, entry, column, fitted[column])
+                own = standardizer(store, entry, column, fitted[column], settings.frames)
                 arrays[column] = own.transform(store.frames(entry, column))
                 statistics[f"{column[:-1]}_mean"].append(own.mean_)
                 statistics[f"{column[:-1]}_scale"].append(own.scale_)
@@ -74,8 +90,8 @@ def main() -> None:
         np.savez(writer.part / artifacts.STATISTICS, **stacked)
     counts = ", ".join(f"{splits.count(split)} {split}" for split in protocols.SPLITS)
     say(
-        f"standardize: per {settings.mode}, {settings.protocol} split: {counts}"
-        f" -> {artifacts.STANDARDIZED}"
+        f"standardize: inputs per {settings.inputs}, targets per {settings.targets},"
+        f" {protocol} split: {counts} -> {artifacts.STANDARDIZED}"
     )
 
 

@@ -12,22 +12,25 @@ import hashlib
 import json
 import time
 import zipfile
+from collections import defaultdict
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from models import batching
 from pipeline.corpora import protocols
 from pipeline.ground import artifacts, device, params
-from pipeline.ground.console import InputError, run, say, stage_parser
+from pipeline.ground.console import InputError, UsageError, run, say, stage_parser
 from pipeline.ground.storage import Store, atomic_path, checksum, discard, write_json
-from pipeline.trained import smoothing, variance_scaling
+from pipeline.trained import smoothing
+from pipeline.trained.description import read_about
 from pipeline.trained.onnx_graph import to_onnx
-from pipeline.trained.smoothing import Smoothing, Units
-from pipeline.trained.variance_scaling import VarianceScaling
+from pipeline.trained.smoothing import Smoothing, Units, Validated
 from pipeline.training import fitting
 from pipeline.training.augmentation import Augmentation, Material
 from pipeline.training.fitting import HISTORY, Row, Split, Trained, TrainingRun
@@ -42,10 +45,14 @@ LAST = "last"  # a folder in the trained folder, and as complete
 Fitted = tuple[TrainingRun, Trained]
 
 
-def choose_finish(
-    model: Regressor | Ensemble, task: TrainingRun, wanted: params.Train
-) -> tuple[Smoothing, VarianceScaling]:
-    """Return smoothing and variance scaling, chosen by the error on the validation set."""
+def choose_smoothing(
+    model: Regressor | Ensemble, task: TrainingRun, wanted: params.Train, known: Known
+) -> Smoothing:
+    """Return how predictions are smoothed: by their error in mm on the validation set.
+
+    That is the error of `pipeline.predict`, which brings tracks to mm by the statistics of the
+    training set, since those of the utterance are unknown.
+    """
     split, statistics = task.validation, artifacts.statistics()
     rows = {entry.id: row for row, entry in enumerate(split.store.entries)}
     own_deltas = split.store.about["deltas"]
@@ -55,35 +62,62 @@ def choose_finish(
         for k, lane, start in zip(batch.utterance, batch.lane, batch.start, strict=True):
             measured = task.dynamics.beside(split.read(k)[1])  # whose width leaves out variances
             z = predicted[lane, start : start + len(measured), : measured.shape[1]]
-            row = rows[split.entries[k].id]
-            own = (statistics[f"target_{key}"][row] for key in ("mean", "scale"))
-            utterances.append((z, measured, task.dynamics.units(Units(own_deltas, *own))))
+            entry = split.entries[k]
+            own = {name: values[rows[entry.id]] for name, values in statistics.items()}
+            average = known.of(entry.about["speaker"])
+            to_mm = [(of["target_mean"], of["target_scale"]) for of in (average, own)]
+            units = task.dynamics.units(Units(own_deltas, *to_mm[0]))
+            utterances.append(Validated(z, measured, units, *to_mm))
     smooth, errors = smoothing.choose(wanted.smoothing, utterances)
-    say(f"train: validation z-MSE of the tracks, smoothed: {in_words(errors)}; chosen: {smooth}")
-    pairs = [
-        (smooth.apply(z, units)[:, : task.tracks], measured[:, : task.tracks])
-        for z, measured, units in utterances
-    ]
-    level, errors = variance_scaling.choose(
-        wanted.variance_scaling, split.store.about["mode"], pairs
-    )
-    say(f"train: validation z-MSE of all, variance-scaled: {in_words(errors)}")
-    return smooth, level
+    tried = ", ".join(f"{name} {error:.3f}" for name, error in errors.items())
+    say(f"train: validation RMSE in mm as delivered, smoothed: {tried}; chosen: {smooth}")
+    return smooth
 
 
-def in_words(errors: dict[str, float]) -> str:
-    """Return every error with its name."""
-    return ", ".join(f"{name} {error:.4f}" for name, error in errors.items())
+@dataclass(frozen=True)
+class Known:
+    """Mean and scale of inputs and targets that a prediction can know: averages over training.
+
+    Attributes
+    ----------
+    everyone : dict of str to float [W]
+        Over all training utterances, by the names of `artifacts.statistics`.
+    speakers : dict of str to such a dict
+    """
+
+    everyone: dict[str, NDArray[np.float64]]
+    speakers: dict[str, dict[str, NDArray[np.float64]]]
+
+    @classmethod
+    def read(cls, store: Store) -> Known:
+        """Average over the training set of data/standardized."""
+        statistics = artifacts.statistics()
+        of: dict[str, list[int]] = defaultdict(list)
+        for row, entry in enumerate(store.entries):
+            if entry.about["split"] == protocols.TRAIN:
+                of[entry.about["speaker"]].append(row)
+
+        def averages(rows: list[int]) -> dict[str, NDArray[np.float64]]:
+            return {name: values[rows].mean(axis=0) for name, values in statistics.items()}
+
+        everyone = averages([row for own in of.values() for row in own])
+        return cls(everyone, {name: averages(own) for name, own in of.items()})
+
+    def of(self, speaker: str) -> dict[str, NDArray[np.float64]]:
+        """Return what is known of a speaker: of a new one, what all have in common."""
+        return self.speakers.get(speaker, self.everyone)
 
 
 def fingerprint(settings: params.Params, seed: int) -> str:
     """Return what tells one run from another: recipe, seed, devices, data and software."""
+    wanted = settings.train
     parts = {
         "recipe": msgspec.to_builtins(settings.recipe),
         "seed": seed,
         "devices": [settings.train.device, settings.train.devices],
         "data": checksum(artifacts.STANDARDIZED / "index.json"),
         "software": software(),
+        "init": wanted.init and checksum(artifacts.from_project(wanted.init) / "model.json"),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -102,15 +136,19 @@ def describe(
 ) -> dict[str, Any]:
     """Return all that a prediction and a reader need to know of the trained model.
 
-    At prediction the statistics of the true tracks do not exist; the average over the training set
-    stands in for them.
+    At prediction the statistics of the true tracks do not exist; the averages over the training set
+    stand in for them.
     """
-    store = task.train.store
-    train = np.array([e.about["split"] == protocols.TRAIN for e in store.entries])
-    statistics = artifacts.statistics()
+    store, known = task.train.store, Known.read(task.train.store)
+    train = [e for e in store.entries if e.about["split"] == protocols.TRAIN]
+
+    def numbers(of: dict[str, NDArray[np.float64]]) -> dict[str, list[float]]:
+        return {name: values.tolist() for name, values in of.items()}
+
     return {
         **store.about,
-        "statistics": {k: v[train].mean(axis=0).tolist() for k, v in statistics.items()},
+        "statistics": numbers(known.everyone),
+        "speakers": {name: numbers(own) for name, own in sorted(known.speakers.items()) if name},
         "delta_scale": task.dynamics.scale,
         "recipe": msgspec.to_builtins(settings.recipe),
         "recipe_name": settings.train.recipe,
@@ -119,8 +157,8 @@ def describe(
         "trained_on": {
             "corpus": settings.corpus.reader,
             "speakers": sorted({e.about["speaker"] for e in store.entries}),
-            "utterances": int(train.sum()),
-            "frames": sum(e.frames for e, on in zip(store.entries, train, strict=True) if on),
+            "utterances": len(train),
+            "frames": sum(e.frames for e in train),
             "best_epoch": best_epoch,
             "validation_z_mse": error,
         },
@@ -158,6 +196,8 @@ def without_dates(path: Path) -> None:
     """Write an archive anew without the time at which Keras wrote it: same weights, same bytes."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
+    about = json.loads(members["metadata.json"])
+    members["metadata.json"] = json.dumps(about | {"date_saved": ""}).encode()
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name), content)
@@ -183,7 +223,10 @@ def train_networks(
         file, mark = CHECKPOINTS / f"{seed}.npz", fingerprint(settings, seed)
         if wanted.fresh:
             discard(file)
-        task = TrainingRun(recipe, *splits, seed, file, mark, wanted.devices, material, dynamics)
+        init = None if wanted.init is None else artifacts.from_project(wanted.init)
+        task = TrainingRun(
+            recipe, *splits, seed, file, mark, wanted.devices, material, dynamics, init
+        )
         model = fitting.build(task)
         if k == 0:
             announce(model, task, wanted, where)
@@ -232,10 +275,9 @@ def finish(settings: params.Params, fitted: list[Fitted]) -> tuple[float, int | 
     if len(models) > 1:
         whole, epochs = Ensemble(models), [trained.best_row["epoch"] for _, trained in fitted]
         error = fitting.validate(whole, task.validation, fitting.held_out(task))
-    smooth, level = choose_finish(whole, task, settings.train)
+    smooth = choose_smoothing(whole, task, settings.train, Known.read(task.train.store))
     about = describe(settings, task, epochs, error)
     about["smoothing"] = msgspec.to_builtins(smooth)
-    about["variance_scaling"] = msgspec.to_builtins(level)
     with atomic_path(artifacts.TRAINED) as part:
         save(part, whole, about, [trained.history for _, trained in fitted])
         for model, (_, trained) in zip(models, fitted, strict=True):
@@ -257,7 +299,11 @@ def main() -> None:
         for split in (protocols.TRAIN, protocols.VALIDATION)
     )
     smoothing.check(wanted.smoothing, store.about["deltas"] or recipe.deltas)
-    variance_scaling.check(wanted.variance_scaling, store.about["mode"])
+    if wanted.init is not None:
+        init = artifacts.from_project(wanted.init)
+        if init.resolve() == artifacts.TRAINED.resolve():
+            raise UsageError("train.init: trained/ is replaced by this stage; name a copy of it")
+        read_about(init / "model.json")
     where = device.choose(wanted.device, wanted.devices)
 
     from models import parallel

@@ -35,9 +35,8 @@ HEADER = (
     "training utterances",
     "minutes",
     "training (s)",
-    "validation z-MSE",
-    "test z-MSE",
-    "RMSE (mm)",
+    "validation RMSE (mm)",
+    "test RMSE (mm)",
     "Pearson's r",
 )
 
@@ -112,7 +111,6 @@ def markdown(results: Results) -> str:
                 f"{result['frames'] / 6000:.1f}",
                 f"{result['seconds']:.0f}",
                 f"{result['validation']['predicted']:.3f}",
-                test["z_mse"].text(3),
                 test["rmse_mm"].text(2),
                 test["pearson_r"].text(3),
             )
@@ -124,7 +122,7 @@ def draw(results: Results, stem: Path) -> None:
     """Draw error against minutes of training speech."""
     known = made(results).values()
     minutes = [result["frames"] / 6000 for result in known]
-    test = [trials.figure([result], "predicted", "z_mse") for result in known]
+    test = [trials.figure([result], "predicted", "rmse_mm") for result in known]
     figure = style.figure(style.COLUMN, 60)
     axes = figure.subplots()
     axes.fill_between(
@@ -157,7 +155,7 @@ def draw(results: Results, stem: Path) -> None:
     axes.set_xticks(minutes, [f"{length:.0f}\n({size})" for length, size in sizes])
     axes.minorticks_off()
     axes.set_xlabel("minutes of training speech (utterances)")
-    axes.set_ylabel("mean squared error of z-scores")
+    axes.set_ylabel("RMSE in mm, as delivered")
     axes.set_ylim(bottom=0)
     axes.legend()
     style.save(figure, stem)

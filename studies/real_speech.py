@@ -1,19 +1,21 @@
 """How well the network hears real speakers it was never trained on: correlation per articulator.
 
-``python -m studies.real_speech [NAME=FOLDER ...]`` predicts the recordings of ../shared/data
-that have measured articulation beside the sound, by one trained folder or several, and prints for
-every channel Pearson's r over all frames and the lag at which r would be highest. Which predicted
-point stands for which sensor says real_speech.yaml. Trained on one synthesised speaker, the network
-knows neither other tracts nor other microphones. ``--imitate`` adds what that speaker himself would
-have done, saying the same phones at the same times, for recordings with labels: see `imitation`.
+``python -m studies.real_speech [NAME=FOLDER ...]`` predicts the recordings of ../shared/data that
+have measured articulation beside the sound, by one trained folder or several, and prints for every
+speaker and channel Pearson's r in an utterance, averaged over his utterances, and the lag at which
+it would be highest. Which predicted point stands for which sensor says real_speech.yaml.
+``--imitate N`` adds what synthesised speakers would have done, saying the same phones at the same
+times, for recordings with labels: JD3, and the mean of N people of the population; see `imitation`.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,34 +23,37 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from features import articulation, metrics
-from features.frames import HOP_S
+from features.frames import HOP_S, frame_count
 from pipeline import Predictor, corpora
 from pipeline.ground import artifacts, params
 from pipeline.ground.console import InputError, UsageError, run
 from pipeline.ground.storage import read_yaml
 from pipeline.ground.utterance import Tracks, Utterance
 from pipeline.plots import style
-from studies.imitation import imitate
+from studies.imitation import Person, Request, consensus, imitate
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 RECORDINGS = Path(__file__).with_suffix(".yaml")
 CUTOFF_HZ, MAX_GAP_S = 20, 0.1
 MAX_LAG = 20  # frames
 AXES = "xy"
-SPEAKER = "synthesised speaker"
+JD3, POPULATION, ALL = "JD3", "population", "all speakers"
+TONGUE = "T"  # what its sensors begin with
 
 
 class Recording(msgspec.Struct, forbid_unknown_fields=True):
-    """A file of a corpus in ../shared/data, and the predicted point of every sensor.
+    """Utterances of a speaker in ../shared/data, and the predicted point of every sensor.
 
-    ``phones`` says in SAMPA what its labels are, see `imitation.imitate`; empty: it has none.
+    See real_speech.yaml for what each field says.
     """
 
-    name: str
-    file: str
+    reader: str
+    folder: str
+    ids: str
     sensors: dict[str, str]
-    channel_map: dict[int, str] = {}
+    corpus: dict[str, Any] = {}
     phones: dict[str, str] = {}
+    last_s: float = np.inf
 
     @property
     def channels(self) -> dict[str, str]:
@@ -65,15 +70,28 @@ class Found(NamedTuple):
     best_r: NDArray[np.float64]
 
 
-def read(reader: str, recording: Recording) -> Utterance:
-    """Read the recording of a corpus of ../shared/data."""
-    settings = params.load().corpus
-    settings = msgspec.structs.replace(settings, channel_map=recording.channel_map)
-    items = corpora.reader(reader).find(DATA / reader, settings)
-    for item in items:
-        if item.files[0].stem == recording.file:
-            return corpora.reader(reader).read(item, settings)
-    raise InputError(f"{DATA / reader}: no {recording.file}; it is not part of the project")
+def read(recording: Recording) -> list[Utterance]:
+    """Read the utterances of a recording; a last phone ends where it should."""
+    folder = DATA / recording.folder
+    tree = msgspec.to_builtins(params.load().corpus)
+    for key, value in recording.corpus.items():
+        tree[key] = tree[key] | value if key == "emu" else value
+    settings = msgspec.convert(tree, params.Corpus)
+    reader = corpora.reader(recording.reader)
+    items = list(reader.find(folder, settings)) if folder.is_dir() else []
+    found = [reader.read(item, settings) for item in items if re.fullmatch(recording.ids, item.id)]
+    if not found:
+        raise InputError(f"{folder}: no {recording.ids}; it is not part of the project")
+    return [with_short_end(one, recording) for one in found]
+
+
+def with_short_end(utterance: Utterance, recording: Recording) -> Utterance:
+    """Return an utterance whose last phone is no longer than a phone can be."""
+    spoken = [p for p in utterance.phones if recording.phones.get(p.text, p.text)]
+    if not spoken or not np.isfinite(recording.last_s):
+        return utterance
+    end = min(spoken[-1].end, spoken[-1].start + recording.last_s)
+    return replace(utterance, phones=(*spoken[:-1], replace(spoken[-1], end=end)))
 
 
 def load(wanted: str) -> tuple[str, Predictor]:
@@ -84,25 +102,40 @@ def load(wanted: str) -> tuple[str, Predictor]:
     return name, Predictor.load(folder)
 
 
-def correlate(utterance: Utterance, predicted: Tracks, channels: Mapping[str, str]) -> Found:
-    """Compare every measured channel with the predicted one that stands for it."""
-    measured = utterance.tracks
-    values = measured.values[:, [measured.channels.index(name) for name in channels]]
-    first, truth = articulation.onto_grid(
-        measured.time, values, CUTOFF_HZ, MAX_GAP_S, len(predicted.time)
-    )
-    columns = [predicted.channels.index(name) for name in channels.values()]
-    guess = predicted.values[first : first + len(truth), columns]
-    lag, best = metrics.best_lag([truth], [guess], MAX_LAG)
-    return Found(metrics.pearson(truth, guess), lag * HOP_S * 1000, best)
+def correlate(
+    utterances: Sequence[Utterance], predicted: Sequence[Tracks], channels: Mapping[str, str]
+) -> Found:
+    """Compare every measured channel with the predicted one that stands for it.
+
+    r is that of each utterance, averaged over them.
+    """
+    pairs = []
+    for utterance, tracks in zip(utterances, predicted, strict=True):
+        measured = utterance.tracks
+        values = measured.values[:, [measured.channels.index(name) for name in channels]]
+        first, truth = articulation.onto_grid(
+            measured.time, values, CUTOFF_HZ, MAX_GAP_S, len(tracks.time)
+        )
+        columns = [tracks.channels.index(name) for name in channels.values()]
+        pairs.append((truth, tracks.values[first : first + len(truth), columns]))
+    truths, guesses = zip(*pairs, strict=True)
+    lag, best = metrics.best_lag(truths, guesses, MAX_LAG)
+    r = np.mean([metrics.pearson(*pair) for pair in pairs], axis=0)
+    return Found(r, lag * HOP_S * 1000, best)
 
 
-def report(recording: Recording, utterance: Utterance, found: Mapping[str, Found]) -> str:
+def tongue(recording: Recording, found: Found) -> float:
+    """Return the mean r of the tongue's channels."""
+    on = [name.startswith(TONGUE) for name in recording.channels.values()]
+    return float(metrics.mean(found.r[on]))
+
+
+def report(name: str, recording: Recording, count: int, found: Mapping[str, Found]) -> str:
     """Return a table: a row per sensor, forward and height, for each model."""
-    lines = [f"\n{recording.name}, {utterance.id}"]
+    lines = [f"\n{name}, {count} utterances"]
     for model, own in found.items():
         lines.append(
-            f"{model}: mean r {metrics.mean(own.r):.2f};"
+            f"{model}: mean r {metrics.mean(own.r):.2f}; tongue {tongue(recording, own):.2f};"
             f" forward {metrics.mean(own.r[0::2]):.2f}, height {metrics.mean(own.r[1::2]):.2f}"
         )
         lines.append("  sensor  by   forward r (best at ms)    height r (best at ms)")
@@ -115,24 +148,44 @@ def report(recording: Recording, utterance: Utterance, found: Mapping[str, Found
     return "\n".join(lines)
 
 
+def summary(recordings: Mapping[str, Recording], found: Mapping[str, Mapping[str, Found]]) -> str:
+    """Return a table: a row per speaker, and their mean; of each model r, and r of the tongue."""
+    models = list(dict.fromkeys(model for own in found.values() for model in own))
+    lines = ["\n" + f"{'mean r (tongue)':18}" + "".join(f"{model:>16}" for model in models)]
+    columns: dict[str, list[tuple[float, float]]] = {model: [] for model in models}
+    for name, own in found.items():
+        cells = ""
+        for model in models:
+            if model in own:
+                pair = float(metrics.mean(own[model].r)), tongue(recordings[name], own[model])
+                columns[model].append(pair)
+                cells += f"{pair[0]:9.3f} ({pair[1]:.2f})"
+            else:
+                cells += " " * 16
+        lines.append(f"{name:18}{cells}")
+    means = (np.mean(columns[model], axis=0) for model in models)
+    lines.append(f"{ALL:18}" + "".join(f"{r:9.3f} ({own:.2f})" for r, own in means))
+    return "\n".join(lines)
+
+
 def draw(recordings: Mapping[str, Recording], found: Mapping[str, Mapping[str, Found]]) -> Figure:
     """Draw r of every channel as bars, a panel per recording, a colour per model."""
-    page = style.figure(style.PAGE, 42 * len(recordings))
+    page = style.figure(style.PAGE, 32 * len(recordings))
     panels = page.subplots(len(recordings), squeeze=False)[:, 0]
-    for panel, (reader, recording) in zip(panels, recordings.items(), strict=True):
+    for panel, (name, recording) in zip(panels, recordings.items(), strict=True):
         place = np.arange(len(recording.channels))
-        width = 0.8 / len(found[reader])
-        for k, (model, own) in enumerate(found[reader].items()):
+        width = 0.8 / len(found[name])
+        for k, (model, own) in enumerate(found[name].items()):
             label = f"{model}, mean {metrics.mean(own.r):.2f}"
-            bars = place + (k - (len(found[reader]) - 1) / 2) * width
+            bars = place + (k - (len(found[name]) - 1) / 2) * width
             panel.bar(bars, own.r, width, color=style.SERIES[k], label=label)
         names = [
-            name.replace("_x", "\nforward").replace("_y", "\nheight") for name in recording.channels
+            text.replace("_x", "\nforward").replace("_y", "\nheight") for text in recording.channels
         ]
         panel.set_xticks(place, names)
         panel.axhline(0, color=style.BLACK, linewidth=0.6)
-        panel.set(ylim=(-1, 1), ylabel="Pearson's r", title=recording.name)
-        panel.legend(loc="lower right", bbox_to_anchor=(1, 0.97), ncols=len(found[reader]))
+        panel.set(ylim=(-1, 1), ylabel="Pearson's r", title=name)
+        panel.legend(loc="lower right", bbox_to_anchor=(1, 0.97), ncols=len(found[name]))
     return page
 
 
@@ -143,27 +196,36 @@ def main() -> None:
     parser.add_argument(
         "models", nargs="*", metavar="NAME=FOLDER", default=[f"model={artifacts.TRAINED}"]
     )
-    parser.add_argument("--imitate", action="store_true", help="the synthesised speaker, too")
+    parser.add_argument(
+        "--imitate", type=int, metavar="N", help="JD3 and N people of the population, too"
+    )
     parser.add_argument("--picture", type=Path, help="also draw bars here, a PNG")
     options = parser.parse_args()
     recordings = msgspec.convert(read_yaml(RECORDINGS), dict[str, Recording])
+    seed = params.load().corpus.synthesis.seed
     models = dict(map(load, options.models))
     found: dict[str, dict[str, Found]] = {}
-    for reader, recording in recordings.items():
-        utterance = read(reader, recording)
-        assert utterance.audio is not None
+    for name, recording in recordings.items():
+        utterances = read(recording)
+        sounds = [(u.audio, u.sample_rate) for u in utterances if u.audio is not None]
         predicted = {
-            name: predict(utterance.audio, utterance.sample_rate)
-            for name, predict in models.items()
+            model: [predict(*sound) for sound in sounds] for model, predict in models.items()
         }
         if options.imitate and recording.phones:
-            frames = len(next(iter(predicted.values())).time)
-            predicted[SPEAKER] = imitate(utterance.phones, recording.phones, frames)
-        found[reader] = {
-            name: correlate(utterance, tracks, recording.channels)
-            for name, tracks in predicted.items()
+            lengths = [frame_count(len(audio), rate) for audio, rate in sounds]
+            requests = [
+                Request(u.phones, recording.phones, frames)
+                for u, frames in zip(utterances, lengths, strict=True)
+            ]
+            predicted[JD3] = imitate(requests)
+            everybody = [imitate(requests, Person(seed, n)) for n in range(options.imitate)]
+            predicted[POPULATION] = [consensus(same) for same in zip(*everybody, strict=True)]
+        found[name] = {
+            model: correlate(utterances, tracks, recording.channels)
+            for model, tracks in predicted.items()
         }
-        print(report(recording, utterance, found[reader]))
+        print(report(name, recording, len(utterances), found[name]), flush=True)
+    print(summary(recordings, found))
     if options.picture:
         draw(recordings, found).savefig(options.picture, dpi=200, metadata={"Software": None})
 

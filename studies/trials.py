@@ -18,7 +18,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,14 +26,12 @@ from pipeline import Predictor
 from pipeline.corpora.protocols import VALIDATION
 from pipeline.evaluation import tables
 from pipeline.evaluation.calibration import DEVIATION
-from pipeline.evaluation.scores import DELTAS, FIGURES, SEED, Predictions, Scored
+from pipeline.evaluation.scores import DELTAS, FIGURES, OWN_Z, SEED, Predictions, Scored, Z
 from pipeline.ground import artifacts, params, workspaces
 from pipeline.ground.console import say
 from pipeline.ground.storage import Store, discard, read_json, write_json, write_text
 from pipeline.trained import onnx_graph
 from pipeline.trained.description import read_about
-from pipeline.trained.smoothing import Smoothing
-from pipeline.trained.variance_scaling import VarianceScaling
 
 OUTPUTS = {
     "corpus": artifacts.CORPUS,
@@ -46,6 +43,7 @@ OUTPUTS = {
 STAGES = tuple(OUTPUTS)
 READ_BY = {"layouts": "extract", "recipes": "train"}  # blocks that are no stage's own
 SHOWN = FIGURES[:3]
+VALIDATED = ("predicted", "unsmoothed")
 NO_PREDICTIONS = ("measured", DELTAS, DEVIATION)
 
 Array = NDArray[np.float64]
@@ -66,12 +64,15 @@ class Trial:
         Of weights, order and variation.
     files : mapping of str to str
         What else the folder has to hold, such as lists of utterances: path and text.
+    there : mapping
+        What the project whose outputs the trial starts from has set already: it touches no stage.
     """
 
     name: str
     overrides: Mapping[str, Any]
     seed: int = 1
     files: Mapping[str, str] = field(default_factory=dict)
+    there: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -87,7 +88,8 @@ class Trial:
 
     def tree(self) -> workspaces.Tree:
         """Return the whole of its parameters."""
-        return workspaces.overridden(workspaces.read(), {**self.overrides, "train.seed": self.seed})
+        own = {**self.there, **self.overrides, "train.seed": self.seed}
+        return workspaces.overridden(workspaces.read(), own)
 
 
 def command(overrides: Mapping[str, Any]) -> str:
@@ -205,7 +207,8 @@ def measure(folder: Path) -> Result:
     predictions = Predictions(Store(folder / artifacts.PREDICTIONS, "evaluate"))
     # the network's own deviations, where it has any, are no prediction
     columns = [name for name in predictions.store.columns if name not in NO_PREDICTIONS]
-    sources = {name: partial(predictions.z, source=name) for name in (*columns, "mean")}
+    floors = ("mean", OWN_Z["mean"])
+    sources = {name: partial(predictions.z, source=name) for name in (*columns, *floors)}
     scored = Scored.of(predictions, sources)
     return {
         "weights": weights(about.network),
@@ -242,26 +245,28 @@ def per_utterance(scored: Scored, source: str, positions: slice) -> dict[str, li
 
 
 def validation(folder: Path) -> dict[str, float]:
-    """Return the error of the positions on the validation set, finished so or so."""
+    """Return the RMSE of the positions in mm on the validation set, smoothed or not.
+
+    As delivered: tracks come to mm by what the training set says of the speaker.
+    """
     store = Store(folder / artifacts.STANDARDIZED, "standardize")
     model = Predictor.load(folder / artifacts.TRAINED)
-    entries = [e for e in store.entries if e.about["split"] == VALIDATION]
-    own, none = model.about, Smoothing()
-    ways = {
-        "predicted": own,
-        "unsmoothed": msgspec.structs.replace(own, smoothing=none),
-        "raw": msgspec.structs.replace(own, smoothing=none, variance_scaling=VarianceScaling()),
-    }
-    errors = {}
-    for name, model.about in ways.items():
-        total = frames = 0.0
-        for entry in entries:
-            (predicted,) = model.run([store.frames(entry, "inputs")])
-            squares = np.square(predicted - store.frames(entry, "targets"), dtype=np.float64)
-            positions = squares.shape[1] // (1 + store.about["deltas"])
-            total, frames = total + squares[:, :positions].mean(axis=1).sum(), frames + len(squares)
-        errors[name] = round(float(total / frames), 6)
-    return errors
+    statistics = artifacts.statistics(folder)
+    of_each: dict[str, list[float]] = {name: [] for name in VALIDATED}
+    for row, entry in enumerate(store.entries):
+        if entry.about["split"] != VALIDATION:
+            continue
+        speaker = entry.about["speaker"]
+        known = model.of(speaker if speaker in model.about.speakers else None)
+        own = Z(statistics["target_mean"][row], statistics["target_scale"][row])
+        measured = own.to_mm(store.frames(entry, "targets"))
+        (given,) = known.outputs([store.frames(entry, "inputs")])
+        for name, z in zip(VALIDATED, (known.smooth(given), given), strict=True):
+            positions = measured.shape[1] // (1 + store.about["deltas"])
+            predicted = Z(*known.to_mm).to_mm(z[:, : measured.shape[1]])
+            error = metrics.rmse(measured[:, :positions], predicted[:, :positions])
+            of_each[name].append(float(error.mean()))
+    return {name: round(float(np.mean(values)), 6) for name, values in of_each.items()}
 
 
 @dataclass(frozen=True)
@@ -300,11 +305,10 @@ def figure(results: Sequence[Result], source: str, name: str) -> Figure:
 def difference(
     results: tuple[Sequence[Result], Sequence[Result]], sources: tuple[str, str]
 ) -> Figure:
-    """Return by how much the second of two rows has a higher z-MSE, utterance by utterance."""
+    """Return by how many mm the RMSE of the second of two rows is higher, by utterance."""
     first, second = (
-        np.mean([result["test"][source]["z_mse"] for result in own], axis=0)
+        np.mean([result["test"][source]["rmse_mm"] for result in own], axis=0)
         for own, source in zip(results, sources, strict=True)
     )
-    paired = {"z_mse": (second - first).tolist()}
-    frames = results[0][0]["test_frames"]
-    return figure([{"test": {"": paired}, "test_frames": frames}], "", "z_mse")
+    paired = {"rmse_mm": (second - first).tolist()}
+    return figure([{"test": {"": paired}}], "", "rmse_mm")

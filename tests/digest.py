@@ -7,7 +7,7 @@ import scipy.linalg  # noqa: F401  (brings a BLAS of its own)
 import threadpoolctl
 
 from features import speech
-from features.mfcc import mfcc
+from features.mfcc import _log, mfcc
 from features.standardization import Standardizer
 
 
@@ -17,7 +17,7 @@ def kernels() -> set[str]:
 
 
 def digest() -> str:
-    found = hashlib.sha256()
+    found = hashlib.sha256(_log(np.arange(1, 2**18, dtype=np.float32)).tobytes())
     for rate in (16_000, 22_050, 48_000):
         whole = np.random.default_rng(rate).integers(-(2**15), 2**15, 3 * rate)
         loud = np.repeat(2.0 ** -np.arange(15, 30), rate // 5)  # falls off into silence

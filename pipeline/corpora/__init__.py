@@ -33,6 +33,8 @@ READERS = {
     "xrmb": "pipeline.corpora.xrmb",
 }
 
+KNOWN = ("speaker", "session", "style", "sentence", "sex", "size")  # what may be known beforehand
+
 
 @dataclass(frozen=True)
 class Item:
@@ -54,12 +56,14 @@ class Item:
     session: str = ""
     style: str = ""
     sentence: str = ""
+    sex: str = ""
+    size: str = ""
     span: tuple[float, float] | None = None
 
     def utterance(self, tracks: Tracks, **content: Any) -> Utterance:
         """Return the utterance: what was found out about it, and its content."""
-        known = ("id", "speaker", "session", "style", "sentence")
-        return Utterance(**{key: getattr(self, key) for key in known} | content, tracks=tracks)
+        known = {key: getattr(self, key) for key in ("id", *KNOWN)}
+        return Utterance(**known | content, tracks=tracks)
 
 
 class Reader(Protocol):

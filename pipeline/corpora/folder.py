@@ -6,7 +6,7 @@ Layout on disk::
     FOLDER/NAME.csv          the tracks: `time_s` and a column per channel, mm, any rate
     FOLDER/NAME.TextGrid     optional: tiers `phones` and `words`, or called alike: phone, MAU, ORT
     FOLDER/SPEAKER/NAME...   optional subfolders, one per speaker: the id is then SPEAKER-NAME
-    FOLDER/metadata.csv      optional: `id` and any of `speaker,session,style,sentence`
+    FOLDER/metadata.csv      optional: `id` and any of `speaker,session,style,sentence,sex,size`
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from pipeline.corpora import Item
+from pipeline.corpora import KNOWN, Item
 from pipeline.corpora.files import below, identifier, present, usable
 from pipeline.corpora.layouts import BUILT_IN
 from pipeline.formats import audio, textgrid, track_csv
@@ -24,7 +25,6 @@ from pipeline.ground.params import Corpus
 from pipeline.ground.utterance import PHONES, WORDS, Label, Utterance
 
 LAYOUT = BUILT_IN["fleshpoints"]
-KNOWN = ("speaker", "session", "style", "sentence")
 
 
 def find(folder: Path, params: Corpus) -> Iterator[Item]:
@@ -37,16 +37,11 @@ def find(folder: Path, params: Corpus) -> Iterator[Item]:
             continue
         name = identifier(*place.with_suffix("").parts, separator="-")
         subfolder = place.parts[0] if len(place.parts) > 1 else ""
-        about = dict.fromkeys(KNOWN, "") | {"speaker": subfolder} | metadata.get(name, {})
-        files = present(sound, sound.with_suffix(".csv"), grids.get(sound.with_suffix("")))
-        yield Item(
-            name,
-            files,
-            speaker=about["speaker"],
-            session=about["session"],
-            style=about["style"],
-            sentence=about["sentence"],
+        about: dict[str, Any] = (
+            dict.fromkeys(KNOWN, "") | {"speaker": subfolder} | metadata.get(name, {})
         )
+        files = present(sound, sound.with_suffix(".csv"), grids.get(sound.with_suffix("")))
+        yield Item(name, files, **{key: about[key] for key in KNOWN})
 
 
 def read(item: Item, params: Corpus) -> Utterance:
@@ -54,15 +49,10 @@ def read(item: Item, params: Corpus) -> Utterance:
     sound, sample_rate = audio.read(item.files[0], params.channel)
     notes: list[str] = []
     tiers = read_tiers(item.files[2], len(sound) / sample_rate, notes) if item.files[2:] else {}
-    return Utterance(
-        id=item.id,
-        tracks=track_csv.read(item.files[1]),
+    return item.utterance(
+        track_csv.read(item.files[1]),
         audio=sound,
         sample_rate=sample_rate,
-        speaker=item.speaker,
-        session=item.session,
-        style=item.style,
-        sentence=item.sentence,
         phones=tiers.get("phones", ()),
         words=tiers.get("words", ()),
         notes=tuple(notes),

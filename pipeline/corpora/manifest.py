@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.corpora import Item
+from pipeline.corpora import KNOWN, Item
 from pipeline.ground import artifacts
 from pipeline.ground.console import InputError
 from pipeline.ground.storage import checksum, write_text
@@ -24,10 +24,7 @@ def row(item: Item, utterance: Utterance) -> dict[str, Any]:
     seconds = tracks.time[-1] if audio is None else len(audio) / utterance.sample_rate
     return {
         "id": item.id,
-        "speaker": utterance.speaker,
-        "session": utterance.session,
-        "style": utterance.style,
-        "sentence": utterance.sentence,
+        **{key: getattr(utterance, key) for key in KNOWN},
         "duration_s": f"{seconds:.3f}",
         "sample_rate_hz": utterance.sample_rate,
         "frames": len(tracks.time),
@@ -69,7 +66,7 @@ def read() -> Iterator[tuple[Item, dict[str, str]]]:
             Item(
                 row["id"],
                 tuple(Path(name) for name in row["files"].split(SEPARATOR)),
-                **{key: row[key] for key in ("speaker", "session", "style", "sentence")},
+                **{key: row[key] for key in KNOWN},
                 span=(float(span[0]), float(span[1])) if all(span) else None,
             ),
             row,

@@ -2,8 +2,8 @@
 
 A protocol is a function of the utterances and the `standardize` block that returns the split of
 each utterance. `assign` calls it and then checks what every protocol promises: no split is empty
-and no sentence is in two of them; in leave-one-speaker-out, where all speakers may have read the
-same sentences, no speaker is in the test set and in another.
+and no sentence is in two of them; in leave-one-speaker-out and held-out-speakers, where all
+speakers may have read the same sentences, no speaker is in the test set and in another.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pipeline.ground.storage import Entry
 
 TRAIN, VALIDATION, TEST, UNUSED = "train", "validation", "test", "unused"
 SPLITS = (TRAIN, VALIDATION, TEST)
+MANY = 10  # speakers: enough that those who are left out are more than one
 
 Splits = list[str]
 
@@ -49,6 +50,31 @@ def leave_one_speaker_out(entries: Sequence[Entry], settings: Standardize) -> Sp
         zip((e.id for e in others), _deal(_sentences(others), settings, 0), strict=True)
     )
     return [split_of.get(e.id, TEST) for e in entries]
+
+
+def held_out_speakers(entries: Sequence[Entry], settings: Standardize) -> Splits:
+    """Draw speakers: nobody who is tested or validated on is trained on."""
+    speakers = [e.about["speaker"] for e in entries]
+    if len(set(speakers)) < len(SPLITS):
+        raise UsageError(
+            f"standardize.protocol: held-out-speakers takes 3 speakers or more; here are"
+            f" {len(set(speakers))}"
+        )
+    return _deal(speakers, settings, settings.test)
+
+
+def name(entries: Sequence[Entry], settings: Standardize) -> str:
+    """Return the name of the protocol, the one that ``auto`` stands for included.
+
+    Speakers are held out where there are `MANY` of them; sentences where some are read more than
+    once; otherwise utterances.
+    """
+    if settings.protocol != "auto":
+        return settings.protocol
+    if len({e.about["speaker"] for e in entries}) >= MANY:
+        return "held-out-speakers"
+    texts = [e.about["sentence"] for e in entries if e.about["sentence"]]
+    return "held-out-sentences" if len(set(texts)) < len(texts) else "random"
 
 
 def k_fold(entries: Sequence[Entry], settings: Standardize) -> Splits:
@@ -91,6 +117,7 @@ PROTOCOLS: dict[str, Callable[[Sequence[Entry], Standardize], Splits]] = {
     "held-out-sentences": held_out_sentences,
     "speaker-dependent": speaker_dependent,
     "leave-one-speaker-out": leave_one_speaker_out,
+    "held-out-speakers": held_out_speakers,
     "k-fold": k_fold,
     "file-lists": file_lists,
 }
@@ -104,15 +131,16 @@ def assign(entries: Sequence[Entry], settings: Standardize) -> Splits:
     InputError, UsageError
         Where a split stays empty, or a promise of the protocol does not hold.
     """
-    splits = PROTOCOLS[settings.protocol](entries, settings)
+    protocol = name(entries, settings)
+    splits = PROTOCOLS[protocol](entries, settings)
     for split in SPLITS:
         if split not in splits:
             raise InputError(f"{len(entries)} utterances leave none for the {split} set")
     apart: tuple[str, ...] = SPLITS
-    if settings.protocol == "leave-one-speaker-out":
-        apart = (TRAIN, VALIDATION)
+    if protocol in ("leave-one-speaker-out", "held-out-speakers"):
+        apart = (TRAIN, VALIDATION) if protocol == "leave-one-speaker-out" else ()
         test = {e.about["speaker"] for e, s in zip(entries, splits, strict=True) if s == TEST}
-        rest = {e.about["speaker"] for e, s in zip(entries, splits, strict=True) if s in apart}
+        rest = {e.about["speaker"] for e, s in zip(entries, splits, strict=True) if s != TEST}
         if test & rest:
             raise InputError(f"speaker {min(test & rest)} is in the test set and in another")
     split_of: dict[str, str] = {}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from features import calibration
-from pipeline.evaluation.scores import Predictions
+from pipeline.evaluation.scores import Predictions, Z
 
 NOMINAL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 DEVIATION = "deviation"  # a column of data/predictions, where the network predicts variances
@@ -21,9 +21,13 @@ def table(predictions: Predictions) -> list[dict[str, Any]]:
     store = predictions.store
     if DEVIATION not in store.columns:
         return []
-    measured, predicted, deviation = (
-        np.concatenate([store.frames(entry, name) for entry in store.entries])
-        for name in ("measured", "raw", DEVIATION)
+    predicted = np.concatenate([predictions.network(entry) for entry in store.entries])
+    deviation = np.concatenate([store.frames(entry, DEVIATION) for entry in store.entries])
+    measured = np.concatenate(
+        [
+            Z.of(entry, "trained").of_mm(Z.of(entry, "own").to_mm(predictions.z(entry, "measured")))
+            for entry in store.entries
+        ]
     )
     observed = calibration.coverage(measured - predicted, deviation, NOMINAL)
     return [

@@ -1,15 +1,22 @@
 """What the predictions are worth: figures per utterance, track, phone, speaker and style.
 
 Every figure is taken twice, as papers do: per utterance and then averaged over utterances, with a
-bootstrap interval over them; and over all frames at once. Figures in mm and correlations are those
-of the positions; where a layout has deltas too, they count in the z-scored error alone.
+bootstrap interval over them; and over all frames of a speaker at once. Figures in mm and
+correlations are those of the positions; where a layout has deltas too, they count in the z-scored
+error alone.
+
+Tracks are scored as delivered: in mm as `pipeline.predict` gives them, from the sound and what was
+known before it. Papers score z-scores of the utterance, whose mean and deviation no prediction has;
+those figures stand beside, under `OWN_Z`.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +25,9 @@ from features import metrics
 from features.frames import frame_times
 from pipeline.ground.storage import Entry, Store
 
-SOURCES = ("predicted", "ridge", "mean")
+DELIVERED = ("predicted", "ridge", "mean")
+OWN_Z = {source: f"{source}_own_z" for source in DELIVERED} | {"predicted": "own_z"}
+SOURCES = (*DELIVERED, *OWN_Z.values())
 FIGURES = ("z_mse", "rmse_mm", "pearson_r", "velocity_rmse_mm_s", "velocity_r")
 DELTAS = "deltas"  # the column of deltas that the network learned, in their own units
 MAX_LAG = 20  # frames
@@ -33,8 +42,36 @@ def sensor_of(channel: str) -> str:
     return channel.partition("_")[0]
 
 
+class Z(NamedTuple):
+    """What z-scores stand on: ``z * scale + mean`` is in mm."""
+
+    mean: Array  # [D]
+    scale: Array  # [D]
+
+    @classmethod
+    def of(cls, entry: Entry, name: str) -> Z:
+        """Return those that an utterance's row has by a name."""
+        return cls(*(np.array(values) for values in entry.about[name]))
+
+    def to_mm(self, z: NDArray[np.floating]) -> Array:
+        """Return z-scores [T, D] in mm."""
+        return z * self.scale + self.mean
+
+    def of_mm(self, mm: NDArray[np.floating]) -> Array:
+        """Return tracks in mm, [T, D], as z-scores."""
+        return (mm - self.mean) / self.scale
+
+    def as_lists(self) -> list[list[float]]:
+        """Return both for a file."""
+        return [self.mean.tolist(), self.scale.tolist()]
+
+
 class Predictions:
     """The store that `pipeline.evaluate` writes, in z and in mm.
+
+    Tracks are in units of the measured utterance's own mean and deviation, ``own`` in its row. The
+    row also has what is ``known`` to a prediction, by which the network's z-scores came to mm, and
+    ``trained``, what the measured tracks were standardised by for training.
 
     Attributes
     ----------
@@ -54,8 +91,11 @@ class Predictions:
 
     def z(self, entry: Entry, source: str) -> Array:
         """Return the z-scores [T, D] of ``measured`` or one of `SOURCES`."""
-        if source == "mean":
+        if source == "mean_own_z":
             return np.zeros((entry.frames, len(self.channels)))
+        if source == "mean":
+            known = Z.of(entry, "own").of_mm(Z.of(entry, "known").mean)
+            return np.tile(known, (entry.frames, 1))
         return self.store.frames(entry, source).astype(np.float64)
 
     def mm(self, entry: Entry, source: str) -> Array:
@@ -64,12 +104,12 @@ class Predictions:
 
     def in_mm(self, entry: Entry, z: Array) -> Array:
         """Return the positions [T, positions] of z-scores [T, D] in mm."""
-        mean, scale = self.statistics(entry)
-        return (z * scale + mean)[:, self.positions]
+        return Z.of(entry, "own").to_mm(z)[:, self.positions]
 
-    def statistics(self, entry: Entry) -> tuple[Array, Array]:
-        """Return mean and deviation of every track, each [D], in mm."""
-        return np.array(entry.about["target_mean"]), np.array(entry.about["target_scale"])
+    def network(self, entry: Entry) -> Array:
+        """Return the z-scores [T, D] that the network gave, not smoothed."""
+        own, known = Z.of(entry, "own"), Z.of(entry, "known")
+        return known.of_mm(own.to_mm(self.z(entry, "unsmoothed")))
 
     def time(self, entry: Entry) -> Array:
         """Return the centres of the frames [T], s in the sound."""
@@ -193,13 +233,21 @@ class Scored:
         return Scored(self.names, figures, self.frames[rows])
 
 
-def over_frames(predictions: Predictions, source: str) -> Scores:
-    """Return error and correlation over the frames of all utterances at once, each [positions]."""
-    measured, predicted = (
-        np.concatenate([predictions.mm(entry, name) for entry in predictions.entries])
-        for name in ("measured", source)
-    )
-    return {
-        "rmse_mm": metrics.rmse(measured, predicted),
-        "pearson_r": correlation(measured, predicted),
-    }
+def within_speakers(predictions: Predictions, source: str) -> Scores:
+    """Return RMSE in mm and r of each position, [positions], over all frames of each speaker.
+
+    Averaged over speakers: where sensors of several speakers lie in different places, one
+    correlation over all of them would say how far apart those are.
+    """
+    of: dict[str, list[Entry]] = defaultdict(list)
+    for entry in predictions.entries:
+        of[entry.about["speaker"]].append(entry)
+    rows: dict[str, list[Array]] = defaultdict(list)
+    for entries in of.values():
+        measured, predicted = (
+            np.concatenate([predictions.mm(entry, name) for entry in entries])
+            for name in ("measured", source)
+        )
+        rows["rmse_mm"].append(metrics.rmse(measured, predicted))
+        rows["pearson_r"].append(correlation(measured, predicted))
+    return {name: metrics.mean(np.stack(values)) for name, values in rows.items()}

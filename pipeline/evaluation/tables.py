@@ -23,15 +23,18 @@ from features.frames import HOP_S
 from features.phones import CLASSES, phone_classes
 from pipeline.evaluation.palates import Palate
 from pipeline.evaluation.scores import (
+    DELIVERED,
     DELTAS,
     FIGURES,
     MAX_LAG,
+    OWN_Z,
     SEED,
     Predictions,
     Scored,
+    Z,
     correlation,
-    over_frames,
     sensor_of,
+    within_speakers,
 )
 from pipeline.ground import artifacts
 from pipeline.ground.console import InputError
@@ -42,6 +45,7 @@ from pipeline.trained.smoothing import Smoothing, candidates
 NAMES = {
     "predictor",
     "source",
+    "figures",
     "smoothing",
     "track",
     "sensor",
@@ -49,6 +53,8 @@ NAMES = {
     "utterance",
     "speaker",
     "style",
+    "sex",
+    "size",
     "phone",
     "class",
 }
@@ -123,11 +129,17 @@ def rounded(tree: Any) -> Any:
 
 
 def summary(scored: Scored) -> list[Row]:
-    """Return a row for the network and for each floor: every figure and its 95 % interval."""
+    """Return rows for the network and each floor: every figure and its 95 % interval.
+
+    First all as delivered, then all by the measured utterance's own mean and deviation.
+    """
     overall = scored.overall()
     rows = []
-    for source, name in (("predicted", "network"), ("ridge", "ridge"), ("mean", "mean")):
-        row: Row = {"predictor": name}
+    sources = [(source, "delivered") for source in DELIVERED]
+    sources += [(OWN_Z[source], "own_z") for source in DELIVERED]
+    for source, way in sources:
+        name = {"predicted": "network", "own_z": "network"}.get(source, source.partition("_")[0])
+        row: Row = {"predictor": name, "figures": way}
         for figure, value in scored.summary(source).items():
             low, high = overall.interval(source, figure)
             row |= {figure: value}
@@ -137,35 +149,22 @@ def summary(scored: Scored) -> list[Row]:
 
 
 def smoothing(predictions: Predictions, about: About) -> list[Row]:
-    """Return the figures of every way to finish the network's tracks; ``used`` is 1 for one.
+    """Return the figures of every way to smooth the network's tracks, as delivered."""
+    used, store = about.smoothing, predictions.store
 
-    Each smoothing is followed by variance scaling if the model has it; at last that is left out.
-    """
-    used, level, store = about.smoothing, about.variance_scaling, predictions.store
-    given = [name for name in ("raw", DELTAS) if name in store.columns]
+    def smoothed(entry: Entry, how: Smoothing) -> NDArray[np.float64]:
+        z = predictions.network(entry).astype(np.float32)
+        if DELTAS in store.columns:
+            z = np.concatenate([z, store.frames(entry, DELTAS)], axis=1)
+        known = Z.of(entry, "known")
+        smooth = msgspec.structs.replace(about, smoothing=how).smooth(z, *known)
+        return Z.of(entry, "own").of_mm(known.to_mm(smooth))
 
-    def finished(entry: Entry, how: Smoothing, scaled: bool) -> NDArray[np.float64]:
-        z = np.concatenate([store.frames(entry, name) for name in given], axis=1)
-        other = msgspec.structs.replace(about, smoothing=how)
-        smooth = other.smooth(z, *predictions.statistics(entry))
-        return (level.apply(smooth) if scaled else smooth).astype(np.float64)
-
-    last = bool(level)
-    ways = {(str(how), last): how for how in (*candidates(used.variances), used)}
-    ways |= {(str(how), False): how for how in (Smoothing(), used)}
-    sources = {
-        f"{name} {scaled}": partial(finished, how=how, scaled=scaled)
-        for (name, scaled), how in ways.items()
-    }
+    ways = {str(how): how for how in (*candidates(used.variances), used)}
+    sources = {name: partial(smoothed, how=how) for name, how in ways.items()}
     scored = Scored.of(predictions, sources)
     return [
-        {
-            "smoothing": name,
-            "variance_scaled": int(scaled),
-            "used": int((name, scaled) == (str(used), last)),
-        }
-        | scored.summary(source)
-        for (name, scaled), source in zip(ways, sources, strict=True)
+        {"smoothing": name, "used": int(name == str(used))} | scored.summary(name) for name in ways
     ]
 
 
@@ -184,11 +183,12 @@ def per_name(scored: Scored) -> list[Row]:
 
 
 def tracks(scored: Scored, predictions: Predictions) -> list[Row]:
-    """Return a row per track: its figures, those over all frames at once, and the lag.
+    """Return a row per track: its figures, those over all frames of a speaker, and the lag.
 
     The lag is that of the best correlation, positive where the prediction comes late.
     """
-    columns = {f"all_frames_{k}": v for k, v in over_frames(predictions, "predicted").items()}
+    pooled = within_speakers(predictions, "predicted")
+    columns = {f"within_speakers_{name}": values for name, values in pooled.items()}
     measured, predicted = (
         [predictions.mm(entry, source) for entry in predictions.entries]
         for source in ("measured", "predicted")
@@ -228,10 +228,15 @@ def utterances(scored: Scored, predictions: Predictions) -> list[Row]:
 
 
 def groups(scored: Scored, predictions: Predictions, by: str) -> list[Row]:
-    """Return a row per speaker or style: every figure over its utterances, and the intervals."""
+    """Return a row per speaker, style, sex or size: figures over its utterances, and intervals.
+
+    No row where the corpus says it of no utterance, unless ``by`` is the speaker or the style.
+    """
     members: dict[str, list[int]] = defaultdict(list)
     for u, entry in enumerate(predictions.entries):
         members[entry.about[by]].append(u)
+    if by in ("sex", "size") and set(members) == {""}:
+        return []
     return [
         {by: name, "utterances": len(rows)} | per_name(scored.only(rows).overall())[0]
         for name, rows in sorted(members.items())

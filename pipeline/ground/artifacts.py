@@ -61,10 +61,10 @@ def to_project(path: Path) -> Path:
     return path.relative_to(root) if root != Path() and path.is_relative_to(root) else path
 
 
-def statistics() -> dict[str, NDArray[np.float64]]:
+def statistics(of: Path = Path()) -> dict[str, NDArray[np.float64]]:
     """Return mean and scale of inputs and targets, each [utterances, width], in the store's order.
 
     The keys are ``input_mean``, ``input_scale``, ``target_mean`` and ``target_scale``.
     """
-    with np.load(STANDARDIZED / STATISTICS, allow_pickle=False) as archive:
+    with np.load(of / STANDARDIZED / STATISTICS, allow_pickle=False) as archive:
         return dict(archive)

@@ -24,6 +24,7 @@ NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
 Factor = Annotated[float, Meta(ge=0.5, le=2)]
 Range = tuple[float, float]  # low and high
+Over = Literal["utterance", "speaker", "corpus"]  # what a mean and a deviation are taken over
 
 
 class Block(Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,8 +32,9 @@ class Block(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Synthesis(Block, frozen=True):
-    """The embedded corpus."""
+    """The embedded corpus: one speaker is JD3, more are a population."""
 
+    speakers: Annotated[int, Meta(ge=1, le=1000)]
     utterances: Count
     seed: Seed
 
@@ -96,14 +98,18 @@ class Layout(Block, frozen=True):
 
 
 class Standardize(Block, frozen=True):
-    """What is standardised over, and which utterance is on which side."""
+    """What inputs and targets are standardised over, and the split."""
 
-    mode: Literal["utterance", "speaker", "corpus"]
+    inputs: Over
+    targets: Over
+    frames: Literal["speech", "all"]
     protocol: Literal[
+        "auto",
         "random",
         "held-out-sentences",
         "speaker-dependent",
         "leave-one-speaker-out",
+        "held-out-speakers",
         "k-fold",
         "file-lists",
     ]
@@ -127,10 +133,10 @@ class Train(Block, frozen=True):
     """Which recipe is trained, and where."""
 
     recipe: str
+    init: str | None
     seed: Seed
     device: Literal["auto", "cpu", "gpu"]
     smoothing: Literal["auto", "none", "mlpg"] | Annotated[float, Meta(gt=0, lt=50)]
-    variance_scaling: Literal["auto"] | bool
     devices: Count
     ensemble: Annotated[int, Meta(ge=1, le=64)]
     fresh: bool

@@ -79,9 +79,10 @@ class Utterance:
     ----------
     id : str
         Unique in its corpus; letters, digits, ``_``, ``-`` and ``.`` only.
-    speaker, session, style, sentence : str
+    speaker, session, style, sentence, sex, size : str
         Empty where the corpus does not say. ``sentence`` identifies the text that was read, so that
-        a protocol can keep one sentence on one side.
+        a protocol can keep one sentence on one side; ``sex`` and ``size`` are the speaker's, in
+        words.
     audio : float32 [samples] or None
         One channel, full scale is 1; None where the corpus gives features in place of sound.
     sample_rate : int
@@ -104,6 +105,8 @@ class Utterance:
     session: str = ""
     style: str = ""
     sentence: str = ""
+    sex: str = ""
+    size: str = ""
     phones: tuple[Label, ...] = field(default=())
     words: tuple[Label, ...] = field(default=())
     inputs: NDArray[np.float32] | None = None

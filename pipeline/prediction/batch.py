@@ -38,6 +38,7 @@ class Settings:
 
     model: Path
     statistics: str
+    speaker: str | None
     formats: tuple[str, ...]
     standardized: bool
     plot: bool
@@ -79,9 +80,9 @@ class Result:
 
 
 @lru_cache(maxsize=1)
-def opened(model: Path, statistics: Any, threads: int) -> Predictor:
+def opened(model: Path, statistics: Any, speaker: str | None, threads: int) -> Predictor:
     """Load a model once in each process."""
-    return Predictor.load(model, statistics=statistics, threads=threads)
+    return Predictor.load(model, statistics=statistics, speaker=speaker, threads=threads)
 
 
 def predict_batch(jobs: Sequence[Job], settings: Settings, threads: int) -> list[Result]:
@@ -89,7 +90,7 @@ def predict_batch(jobs: Sequence[Job], settings: Settings, threads: int) -> list
 
     What goes wrong with one of them is told in its result; the others go on.
     """
-    model = opened(settings.model, settings.statistics, threads)
+    model = opened(settings.model, settings.statistics, settings.speaker, threads)
     results: list[Result] = []
     ready: list[Sound] = []
     for job in jobs:
@@ -167,7 +168,9 @@ class Sound:
             "hop_s": HOP_S,
             "statistics": {
                 "inputs": "own" if model.own_statistics else "average over training",
-                "tracks": "average over training: the speaker's own are unknown",
+                "tracks": f"of the training speaker {model.speaker}"
+                if model.speaker
+                else "average over training: the speaker's own are unknown",
             },
             "audio": {
                 "file": self.job.audio.name,
@@ -178,7 +181,6 @@ class Sound:
                 "duration_s": self.job.seconds,
             },
             "smoothing": str(model.about.smoothing),
-            "variance_scaled": model.own_statistics and bool(model.about.variance_scaling),
             "model": {
                 "sha256": model.sha256,
                 "recipe": json.loads(msgspec.json.encode(model.about.recipe)),

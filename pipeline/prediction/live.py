@@ -30,15 +30,15 @@ HEADER = 12  # bytes that tell whether a sound file starts with them
 Sound = Iterable[NDArray[np.float32]]
 
 
-def load(folder: Path) -> Predictor:
-    """Load a model that can follow a sound.
+def load(folder: Path, speaker: str | None = None) -> Predictor:
+    """Load a model that can follow a sound; see `Predictor.load`.
 
     Raises
     ------
     UsageError
         Where the network needs the whole sound, being bidirectional.
     """
-    model = Predictor.load(folder, statistics="training", threads=1)
+    model = Predictor.load(folder, statistics="training", speaker=speaker, threads=1)
     if model.network.bidirectional:
         raise UsageError(
             "--stream needs a network of one direction, and this one is bidirectional;"
@@ -80,9 +80,8 @@ def follow(
     frames = 0
     width = len(model.about.channels)  # deltas are for smoothing
     meter = speech.LevelMeter(sample_rate)
-    features = long_sound.standardized(
-        model, mfcc_blocks(speech.checked(sound, meter), sample_rate)
-    )
+    cepstra = mfcc_blocks(speech.checked(sound, meter), sample_rate)
+    features = map(model.average_inputs.transform, cepstra)
     waiting: list[NDArray[np.float32]] = []
     for z in long_sound.carried(model, features):
         if len(z):

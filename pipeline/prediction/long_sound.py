@@ -11,7 +11,6 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from itertools import zip_longest
 
@@ -56,52 +55,45 @@ def predict_blocks(
     ValueError
         As `Predictor` does; where there is no speech, at the end of the sound.
     """
-    sound = speech.checked(sound, speech.LevelMeter(sample_rate))
-    features = standardized(predictor, mfcc_blocks(sound, sample_rate))
+    features = standardized(predictor, sound, sample_rate)
     if predictor.network.bidirectional:
-        return scaled(predictor, windows(predictor, features))
-    tracks = in_pieces(carried(predictor, features), predictor.smooth)
-    return scaled(predictor, tracks)
+        return windows(predictor, features)
+    return in_pieces(carried(predictor, features), predictor.smooth)
 
 
-def standardized(predictor: Predictor, features: Iterable[Array]) -> Iterator[Array]:
+def standardized(
+    predictor: Predictor, sound: Iterable[NDArray[np.floating]], sample_rate: int
+) -> Iterator[Array]:
     """Yield features [t, 39] in z.
 
-    A recording's own mean is known only at its end: the features wait in a temporary file.
+    A recording's own mean, and which of its frames are speech, are known only at its end: the
+    features wait in a temporary file.
     """
+    checked, levels = speech.checked(sound, speech.LevelMeter(sample_rate)), []
     if not predictor.own_statistics:
-        for block in features:
+        for block in mfcc_blocks(checked, sample_rate):
             yield predictor.average_inputs.transform(block)
         return
-    with kept(features, WIDTH) as (own, blocks):
-        yield from map(own.transform, blocks)
 
+    def measured() -> Iterator[NDArray[np.floating]]:
+        levels.append((yield from checked))
 
-def scaled(predictor: Predictor, tracks: Iterable[Array]) -> Iterator[Array]:
-    """Yield tracks [t, channels] in z, their variance scaled over the sound as the model says."""
-    if not (predictor.own_statistics and predictor.about.variance_scaling):
-        yield from tracks
-        return
-    with kept(tracks, len(predictor.about.channels)) as (whole, blocks):
-        for block in blocks:
-            yield predictor.scale_variance(block, whole)
-
-
-@contextmanager
-def kept(blocks: Iterable[Array], width: int) -> Iterator[tuple[Standardizer, Iterator[Array]]]:
-    """Give the statistics of float32 blocks [t, width], and what they hold once more.
-
-    It waits in a temporary file.
-    """
-    own = Standardizer()
     with tempfile.TemporaryFile() as file:
-        for block in blocks:
-            if len(block):
-                own.partial_fit(block)
-                file.write(block.tobytes())
-        file.seek(0)
-        pieces = iter(partial(file.read, PIECE * width * 4), b"")
-        yield own, (np.frombuffer(piece, np.float32).reshape(-1, width) for piece in pieces)
+
+        def again() -> Iterator[Array]:
+            file.seek(0)
+            for piece in iter(partial(file.read, PIECE * WIDTH * 4), b""):
+                yield np.frombuffer(piece, np.float32).reshape(-1, WIDTH)
+
+        for block in mfcc_blocks(measured(), sample_rate):
+            file.write(block.tobytes())
+        on = predictor.counted(*levels)
+        own, first = Standardizer(), 0
+        for block in again():
+            part = block if on is None else block[on[first : first + len(block)]]
+            own = own.partial_fit(part) if len(part) else own
+            first += len(block)
+        yield from map(own.transform, again())
 
 
 def carried(predictor: Predictor, features: Iterable[Array]) -> Iterator[Array]:
@@ -145,7 +137,7 @@ def together(predictor: Predictor, sound: Array, start: int, stop: int) -> Itera
     if not starts:
         return
     windowed = [sound[max(0, a - CONTEXT) : min(a + WINDOW, stop) + CONTEXT] for a in starts]
-    predicted = predictor.run_parts(windowed)
+    predicted = predictor.run(windowed)
     for a, tracks, after in zip_longest(starts, predicted, predicted[1:]):
         first, last = min(CONTEXT, a), min(CONTEXT, a) + min(WINDOW, stop - a)
         yield tracks[first:last]

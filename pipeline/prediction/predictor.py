@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,7 @@ from features import speech
 from features.context import stack_frames
 from features.frames import frame_times
 from features.mfcc import mfcc
-from features.standardization import Standardizer
+from features.standardization import FEWEST, Standardizer
 from pipeline.formats.audio import mixed
 from pipeline.ground import artifacts
 from pipeline.ground.utterance import Tracks
@@ -47,12 +48,22 @@ class Predictor:
     sha256 : str
         Of the graph's bytes: what identifies the model in results.
     own_statistics : bool
-        Whether features are standardised by the recording's own mean and deviation, or by the
-        average over training. Tracks come back to mm by the average over training in either case,
-        since the true ones are unknown.
+        Whether features are standardised by the recording's own mean and deviation, or by those of
+        training.
+    speaker : str or None
+        Of training, by whose mean and deviation tracks come back to mm, and features are
+        standardised where each speaker has statistics; None for the average over training, since
+        those of a new speaker are unknown.
     """
 
-    def __init__(self, about: About, graph: bytes, own_statistics: bool, threads: int) -> None:
+    def __init__(
+        self,
+        about: About,
+        graph: bytes,
+        own_statistics: bool,
+        threads: int,
+        speaker: str | None = None,
+    ) -> None:
         import onnxruntime  # here, since much can be said about a model without it
 
         options = onnxruntime.SessionOptions()
@@ -65,12 +76,27 @@ class Predictor:
         self.network = about.network
         self.own_statistics = own_statistics
         self.sha256 = hashlib.sha256(graph).hexdigest()
-        average = about.statistics
-        self._mean = np.array(average.target_mean)
-        self._scale = np.array(average.target_scale)
+        self._know(speaker)
+
+    def _know(self, speaker: str | None) -> None:
+        self.speaker = speaker
+        known = self.about.statistics if speaker is None else self.about.of_speaker(speaker)
+        self._mean = np.array(known.target_mean)
+        self._scale = np.array(known.target_scale)
         self.average_inputs = Standardizer()
-        self.average_inputs.mean_ = np.array(average.input_mean)
-        self.average_inputs.scale_ = np.array(average.input_scale)
+        self.average_inputs.mean_ = np.array(known.input_mean)
+        self.average_inputs.scale_ = np.array(known.input_scale)
+
+    @property
+    def to_mm(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and deviation, [channels] each, by which tracks in z come back to mm."""
+        return self._mean, self._scale
+
+    def of(self, speaker: str | None) -> Predictor:
+        """Return the same network with the statistics of a speaker it was trained on, or of all."""
+        other = copy(self)
+        other._know(speaker)
+        return other
 
     @classmethod
     def load(
@@ -78,6 +104,7 @@ class Predictor:
         folder: Path | str = artifacts.TRAINED,
         *,
         statistics: Literal["auto", "own", "training"] = "auto",
+        speaker: str | None = None,
         threads: int = 0,
     ) -> Predictor:
         """Open a trained folder.
@@ -89,17 +116,22 @@ class Predictor:
         statistics : {"auto", "own", "training"}
             What features are standardised by: the recording's own mean and deviation, or the
             average over training; auto takes what the network was trained with.
+        speaker : str, optional
+            One that the network was trained on: tracks come back to mm by that speaker's mean and
+            deviation; by default by the average over training.
         threads : int
             Of the network; 0 for one per core.
 
         Raises
         ------
         InputError
-            Where the folder holds no model, or one that is damaged or is none of this project's.
+            Where the folder holds no model, or one that is damaged or is none of this project's, or
+            it was not trained on that speaker.
         """
         about, graph = read_model(Path(folder))
-        own = about.mode == "utterance" if statistics == "auto" else statistics == "own"
-        return cls(about, graph, own, threads)
+        auto = about.standardize.inputs == "utterance"
+        own = auto if statistics == "auto" else statistics == "own"
+        return cls(about, graph, own, threads, speaker)
 
     def __call__(
         self, samples: NDArray[np.floating], sample_rate: int, *, standardized: bool = False
@@ -133,10 +165,22 @@ class Predictor:
     def features(self, sound: NDArray[np.floating], sample_rate: int) -> Array:
         """Return what the network wants of a sound [N], float32 [T, 39] in z."""
         cepstra = mfcc(sound, sample_rate)
-        speech.check(sound, sample_rate)
+        level = speech.levels(sound, sample_rate)
+        if np.count_nonzero(level > speech.FLOOR) < speech.FEWEST:
+            raise speech.NoSpeechError
         if self.own_statistics:
-            return Standardizer().fit_transform(cepstra)
+            return Standardizer().fit_transform(cepstra, self.counted(level))
         return self.average_inputs.transform(cepstra)
+
+    def counted(self, level: NDArray[np.float64]) -> NDArray[np.bool_] | None:
+        """Return the frames that a recording's statistics are taken over, given the level of each.
+
+        None for all.
+        """
+        if self.about.standardize.frames == "all":
+            return None
+        on = speech.speech_frames(level)
+        return on if on.sum() >= FEWEST else None
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Run the network on whole sounds.
@@ -149,35 +193,23 @@ class Predictor:
         Returns
         -------
         list of float32 [T, channels]
-            Tracks in z, smoothed and variance-scaled as the model says.
+            Tracks in z, smoothed as the model says.
         """
-        return [self.scale_variance(z) for z in self.run_parts(inputs)]
+        return [self.smooth(z) for z in self.outputs(inputs)]
 
-    def run_parts(self, inputs: Sequence[Array]) -> list[Array]:
-        """Run the network on parts of sounds: as `run`, but not variance-scaled."""
+    def outputs(self, inputs: Sequence[Array]) -> list[Array]:
+        """Return what the network gives for sounds: as `run`, not smoothed, [T, outputs] each."""
         lengths = np.array([len(x) for x in inputs], np.int32)
         padded = np.zeros((len(inputs), lengths.max(), self.network.features), np.float32)
         for row, x in zip(padded, inputs, strict=True):
             row[: len(x)] = stack_frames(x, self.about.recipe.context)
         feed = {"inputs": padded, "lengths": lengths} | self.zero_states(len(inputs))
         (tracks,) = self._session.run(["tracks"], feed)
-        return [self.smooth(row[:length]) for row, length in zip(tracks, lengths, strict=True)]
+        return [row[:length] for row, length in zip(tracks, lengths, strict=True)]
 
     def smooth(self, z: Array) -> Array:
         """Return the smooth tracks [T, channels] of what the network gives for a whole sound."""
         return self.about.smooth(z, self._mean, self._scale)
-
-    def scale_variance(self, z: Array, whole: Standardizer | None = None) -> Array:
-        """Scale the variance of tracks in z, float32 [T, channels], as the model says.
-
-        Parameters
-        ----------
-        whole : Standardizer, optional
-            Fitted on the tracks of the whole sound, where ``z`` is a part of it.
-        """
-        if not self.own_statistics:  # a sound that is not standardised as a whole
-            return z
-        return self.about.variance_scaling.apply(z, whole)
 
     def zero_states(self, batch: int) -> dict[str, Array]:
         """Return the states before the first frame; none for a network of two directions."""

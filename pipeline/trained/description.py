@@ -16,9 +16,8 @@ from pipeline.ground.console import InputError
 from pipeline.trained import onnx_graph
 from pipeline.trained.dynamics import Dynamics
 from pipeline.trained.smoothing import Smoothing, Units
-from pipeline.trained.variance_scaling import VarianceScaling
 
-LARGEST_JSON = 1 << 20  # bytes
+LARGEST_JSON = 1 << 24  # bytes; a speaker takes 3,000
 
 Array = NDArray[np.float32]
 Count = Annotated[int, Meta(ge=1, le=1 << 16)]
@@ -51,11 +50,19 @@ class Recipe(Struct, frozen=True):
             raise ValueError(f"a context of {self.context} frames; odd, and of two directions only")
 
 
+class Standardization(Struct, frozen=True):
+    """What inputs and targets were standardised over, and whether silence counted."""
+
+    inputs: Literal["utterance", "speaker", "corpus"]
+    targets: Literal["utterance", "speaker", "corpus"]
+    frames: Literal["speech", "all"]
+
+
 class About(Struct, frozen=True):
     """Those parts of a model.json that a prediction needs; `pipeline.train.describe` writes it."""
 
     channels: Annotated[tuple[Channel, ...], Meta(min_length=1)]
-    mode: Literal["utterance", "speaker", "corpus"]
+    standardize: Standardization
     statistics: Statistics
     recipe: Recipe
     sha256: dict[str, str]
@@ -65,7 +72,7 @@ class About(Struct, frozen=True):
     deltas: Annotated[int, Meta(ge=0, le=2)] = 0
     delta_scale: tuple[Annotated[float, Meta(gt=0)], ...] = ()
     smoothing: Smoothing = Smoothing()
-    variance_scaling: VarianceScaling = VarianceScaling()
+    speakers: dict[str, Statistics] = {}
 
     @property
     def network(self) -> onnx_graph.Network:
@@ -82,6 +89,19 @@ class About(Struct, frozen=True):
             delay=recipe.output_delay,
             members=self.ensemble,
         )
+
+    def of_speaker(self, name: str) -> Statistics:
+        """Return the statistics of a speaker, averaged over that speaker's training utterances.
+
+        Raises
+        ------
+        InputError
+            Where the model was not trained on the speaker.
+        """
+        if name not in self.speakers:
+            known = ", ".join(sorted(self.speakers)) or "nobody by name"
+            raise InputError(f"speaker {name}: the model was trained on {known}")
+        return self.speakers[name]
 
     def units(self, mean: NDArray[Any], scale: NDArray[Any]) -> Units:
         """Return the units of what the network gives, where tracks have this mean and deviation."""
@@ -116,10 +136,13 @@ def read_about(path: Path) -> About:
         about = msgspec.json.decode(path.read_bytes(), type=About)
     except msgspec.MsgspecError as error:
         raise InputError(f"{path}: {error}; run `dvc repro --force train`") from None
-    for name, width in (("input", WIDTH), ("target", len(about.channels))):
-        mean, scale = (getattr(about.statistics, f"{name}_{key}") for key in ("mean", "scale"))
-        if len(mean) != width or len(scale) != width or min(scale) <= 0:
-            raise InputError(f"{path}: statistics of {name}s are not {width} means and deviations")
+    for statistics in (about.statistics, *about.speakers.values()):
+        for name, width in (("input", WIDTH), ("target", len(about.channels))):
+            mean, scale = (getattr(statistics, f"{name}_{key}") for key in ("mean", "scale"))
+            if len(mean) != width or len(scale) != width or min(scale) <= 0:
+                raise InputError(
+                    f"{path}: statistics of {name}s are not {width} means and deviations"
+                )
     orders, rest = divmod(len(about.delta_scale), len(about.channels))
     if rest or orders > 2 or (orders and about.deltas):
         raise InputError(f"{path}: delta_scale: not those of {len(about.channels)} channels")
@@ -127,8 +150,6 @@ def read_about(path: Path) -> About:
         len(about.smoothing.variances) != about.network.outputs or not (about.deltas or orders)
     ):
         raise InputError(f"{path}: smoothing: mlpg needs deltas and a variance of each output")
-    if about.variance_scaling and len(about.variance_scaling.gains) != len(about.channels):
-        raise InputError(f"{path}: variance_scaling: {len(about.channels)} gains, one a channel")
     if len(about.channels) % (1 + about.deltas):
         raise InputError(f"{path}: {len(about.channels)} channels are not tracks and their deltas")
     if len(set(about.channels)) != len(about.channels):

@@ -42,6 +42,36 @@ class Units(NamedTuple):
     scale: NDArray[Any]
 
 
+class Validated(NamedTuple):
+    """What a network gives for an utterance of the validation set, and what was measured.
+
+    Attributes
+    ----------
+    predicted, measured : float32 [T, D * (1 + orders)]
+        Tracks in z, then their deltas; of what is predicted not smoothed.
+    units : Units
+        Of `Smoothing.apply`.
+    known, own : (mean, scale), float [D] each
+        That bring the tracks to mm: those that a prediction knows, from the training set, and
+        those that ``measured`` was standardised by.
+    """
+
+    predicted: Array
+    measured: Array
+    units: Units
+    known: tuple[NDArray[Any], NDArray[Any]]
+    own: tuple[NDArray[Any], NDArray[Any]]
+
+    def squares_mm(self, how: Smoothing, positions: int) -> NDArray[np.float64]:
+        """Return the squared error in mm^2 of the first tracks, smoothed, [T, positions]."""
+        smooth = how.apply(self.predicted, self.units)
+        predicted, measured = (
+            z[:, :positions] * scale[:positions] + mean[:positions]
+            for z, (mean, scale) in ((smooth, self.known), (self.measured, self.own))
+        )
+        return np.square(predicted - measured, dtype=np.float64)
+
+
 class Smoothing(Struct, frozen=True):
     """How the tracks of a model are smoothed; a part of its model.json.
 
@@ -111,25 +141,27 @@ def candidates(variances: Sequence[float]) -> list[Smoothing]:
 
 def choose(
     wanted: str | float,
-    utterances: Sequence[tuple[Array, Array, Units]],
+    utterances: Sequence[Validated],
 ) -> tuple[Smoothing, dict[str, float]]:
-    """Choose by the mean squared error of the tracks, without their deltas.
+    """Choose by the error of the tracks in mm, without their deltas.
 
     Parameters
     ----------
     wanted : "auto", "none", "mlpg" or float
         What `train.smoothing` says; a number is the cut-off of a low-pass in Hz.
-    utterances : sequence of (predicted, measured, Units)
-        Of the validation set, in z; see `Smoothing.apply`.
+    utterances : sequence of Validated
 
     Returns
     -------
     smoothing : Smoothing
     errors : dict of str to float
-        Of everything that was tried, by its name, none first.
+        RMSE in mm of each track in each utterance, averaged, of everything that was tried, by its
+        name, none first.
     """
-    squares = np.concatenate([np.square(p - m, dtype=np.float64) for p, m, _ in utterances])
-    deltas = utterances[0][2].deltas
+    squares = np.concatenate(
+        [np.square(one.predicted - one.measured, dtype=np.float64) for one in utterances]
+    )
+    deltas = utterances[0].units.deltas
     variances = squares.mean(axis=0).clip(min=SMALLEST) if deltas else ()
     tried = candidates(variances)
     if isinstance(wanted, float | int):
@@ -139,11 +171,8 @@ def choose(
     positions = squares.shape[1] // (1 + deltas)
     errors = []
     for how in tried:
-        total = sum(
-            np.square(how.apply(p, units) - m, dtype=np.float64)[:, :positions].sum()
-            for p, m, units in utterances
-        )
-        errors.append(float(total / (len(squares) * positions)))
+        of_each = [one.squares_mm(how, positions).mean(axis=0) for one in utterances]
+        errors.append(float(np.sqrt(of_each).mean()))
     best = int(np.argmin(errors)) if wanted == "auto" else len(tried) - 1
     return tried[best], dict(zip(map(str, tried), errors, strict=True))
 

@@ -28,9 +28,9 @@ from pipeline.ground.utterance import Utterance
 
 
 class Stretch(NamedTuple):
-    """Frames ``start`` to ``start + frames`` of two utterances end to end."""
+    """Frames ``start`` to ``start + frames`` of utterances end to end, one or two."""
 
-    members: tuple[int, int]
+    members: tuple[int, ...]
     start: int
     frames: int
 
@@ -101,6 +101,51 @@ class Pairs:
         return border if 0 < border < stretch.frames else 0
 
 
+class Origin:
+    """What stretches are made of, and standardised by: as the stage `standardize` does utterances.
+
+    Parameters
+    ----------
+    store : Store
+        Of the stage standardize.
+    entries : sequence of Entry
+        Those of its utterances that stretches are taken from.
+    """
+
+    def __init__(self, store: Store, entries: Sequence[Entry]) -> None:
+        self.store = store
+        self.entries = entries
+        self.over = store.about["standardize"]
+        rows = {entry.id: row for row, entry in enumerate(store.entries)}
+        own = [rows[entry.id] for entry in entries]
+        self.statistics = {name: all_[own] for name, all_ in artifacts.statistics().items()}
+
+    def raw(self, k: int, name: str) -> Array:
+        """Return ``input`` or ``target`` of utterance ``k``, [T, W], not standardised."""
+        mean, scale = (self.statistics[f"{name}_{key}"][k] for key in ("mean", "scale"))
+        z = self.store.frames(self.entries[k], name + "s")
+        return (z * scale + mean).astype(np.float32)
+
+    def standardized(self, stretch: Stretch, name: str, x: Array) -> Array:
+        """Return ``input`` or ``target`` of a stretch, [T, W], in z.
+
+        By the stretch's own statistics where utterances have theirs, else by those of its speaker
+        or of the corpus.
+        """
+        if self.over[name + "s"] == "utterance":
+            return Standardizer().fit_transform(x, self.counted(stretch)).astype(np.float32)
+        k = stretch.members[0]
+        mean, scale = (self.statistics[f"{name}_{key}"][k] for key in ("mean", "scale"))
+        return ((x - mean) / scale).astype(np.float32)
+
+    def counted(self, stretch: Stretch) -> NDArray[np.bool_] | None:
+        """Return which frames of a stretch its statistics are taken over; None for all."""
+        if self.over["frames"] == "all":
+            return None
+        speech = [self.store.frames(self.entries[k], "speech")[:, 0] for k in stretch.members]
+        return np.concatenate(speech)[stretch.part] > 0
+
+
 class Joins:
     """Utterances end to end with others of the same speaker and session.
 
@@ -109,39 +154,26 @@ class Joins:
 
     Parameters
     ----------
-    store : Store
-        Of the stage standardize.
-    entries : sequence of Entry
-        Those of its utterances that are joined.
+    origin : Origin
     batch_size : int
         Of `Pairs`.
     """
 
-    def __init__(self, store: Store, entries: Sequence[Entry], batch_size: int) -> None:
-        self.store = store
-        self.entries = entries
-        self.utterance_mode = store.about["mode"] == "utterance"
-        rows = {entry.id: row for row, entry in enumerate(store.entries)}
-        self.rows = [rows[entry.id] for entry in entries]
-        self.statistics = artifacts.statistics()
+    def __init__(self, origin: Origin, batch_size: int) -> None:
+        self.origin = origin
+        entries = origin.entries
         # what utterances must share: whose tract it is and where its sensors are
-        origins = [(entry.about["speaker"], entry.about["session"]) for entry in entries]
-        self.pairs = Pairs(np.array([entry.frames for entry in entries]), origins, batch_size)
+        alike = [(entry.about["speaker"], entry.about["session"]) for entry in entries]
+        self.pairs = Pairs(np.array([entry.frames for entry in entries]), alike, batch_size)
 
     def cut(self, stretch: Stretch) -> tuple[Array, Array]:
-        """Return inputs and targets of a stretch in z: its own, where utterances have theirs."""
+        """Return inputs and targets of a stretch in z."""
         return self.column(stretch, "input"), self.column(stretch, "target")
 
-    def column(self, stretch: Stretch, split: str) -> Array:
+    def column(self, stretch: Stretch, name: str) -> Array:
         """Return ``input`` or ``target`` of a stretch in z."""
-        z = [self.store.frames(self.entries[k], split + "s") for k in stretch.members]
-        if not self.utterance_mode:
-            return np.concatenate(z)[stretch.part]
-        mean, scale = (self.statistics[f"{split}_{key}"] for key in ("mean", "scale"))
-        rows = [self.rows[k] for k in stretch.members]
-        raw = [own * scale[row] + mean[row] for own, row in zip(z, rows, strict=True)]
-        joined = np.concatenate(raw)[stretch.part]
-        return Standardizer().fit_transform(joined).astype(np.float32)
+        joined = np.concatenate([self.origin.raw(k, name) for k in stretch.members])
+        return self.origin.standardized(stretch, name, joined[stretch.part])
 
 
 class Sounds:
@@ -149,10 +181,7 @@ class Sounds:
 
     Parameters
     ----------
-    store : Store
-        Of the stage standardize.
-    entries : sequence of Entry
-        Those of its utterances that are varied.
+    origin : Origin
     settings : params.Params
 
     Raises
@@ -161,22 +190,17 @@ class Sounds:
         Where the corpus gives features in place of sound.
     """
 
-    def __init__(
-        self, store: Store, entries: Sequence[Entry], sound: params.Sound, settings: params.Params
-    ) -> None:
+    def __init__(self, origin: Origin, sound: params.Sound, settings: params.Params) -> None:
+        self.origin = origin
         self.sound = sound
         self.settings = settings.corpus
-        self.entries = entries
-        self.utterance_mode = settings.standardize.mode == "utterance"
-        rows = {entry.id: row for row, entry in enumerate(store.entries)}
-        self.rows = [rows[entry.id] for entry in entries]
-        self.statistics = artifacts.statistics()
         items = {item.id: item for item, _ in manifest.read()}
-        self.items = [manifest.located(items[entry.id]) for entry in entries]
+        self.items = [manifest.located(items[entry.id]) for entry in origin.entries]
         if self.read(0).audio is None:
             raise InputError(
                 f"recipes.{settings.train.recipe}.augment.sound: the corpus"
-                f" {settings.corpus.reader} has features and no sound to vary; set it to null"
+                f" {settings.corpus.reader} has features and no sound to vary; set it to null,"
+                " or take train.recipe: known-speakers"
             )
 
     def read(self, k: int) -> Utterance:
@@ -185,35 +209,25 @@ class Sounds:
 
     def features(self, k: int, rng: np.random.Generator) -> Array:
         """Return the features of utterance ``k``, varied and standardised, float32 [T, 39]."""
-        utterance, entry = self.read(k), self.entries[k]
+        utterance, entry = self.read(k), self.origin.entries[k]
         assert utterance.audio is not None
         first = round(entry.about["start_s"] * FRAME_RATE)
         part = slice(first, first + entry.frames)
         cepstra = vary(utterance.audio, utterance.sample_rate, self.sound, rng, part)
-        return self.standardizer(k, cepstra).transform(cepstra)
+        return self.origin.standardized(Stretch((k,), 0, entry.frames), "input", cepstra)
 
     def stretch(self, stretch: Stretch, rng: np.random.Generator) -> Array:
         """Return the features of a stretch of two utterances, varied alike and standardised."""
         parts = []
         for k in stretch.members:
-            utterance, entry = self.read(k), self.entries[k]
+            utterance, entry = self.read(k), self.origin.entries[k]
             assert utterance.audio is not None
             rate = utterance.sample_rate
             first, n = round(rate * entry.about["start_s"]), round(rate * entry.frames / FRAME_RATE)
             sound = utterance.audio[first : first + n]
             parts.append(np.pad(sound, (0, n - len(sound))))  # the last frame reaches beyond it
         cepstra = vary(np.concatenate(parts), rate, self.sound, rng, stretch.part)
-        return self.standardizer(stretch.members[0], cepstra).transform(cepstra)
-
-    def standardizer(self, k: int, cepstra: Array) -> Standardizer:
-        """Return what the stage standardize would take: the sound's own statistics, or others'."""
-        if self.utterance_mode:
-            return Standardizer().fit(cepstra)
-        pooled = Standardizer()
-        pooled.mean_, pooled.scale_ = (
-            self.statistics[f"input_{key}"][self.rows[k]] for key in ("mean", "scale")
-        )
-        return pooled
+        return self.origin.standardized(stretch, "input", cepstra)
 
 
 def vary(
@@ -257,10 +271,10 @@ class Material:
     @classmethod
     def of(cls, store: Store, entries: Sequence[Entry], settings: params.Params) -> Material:
         """Open what the recipe's variation needs."""
-        augment = settings.recipe.augment
-        joins = Joins(store, entries, settings.recipe.batch_size) if augment.join else None
+        augment, origin = settings.recipe.augment, Origin(store, entries)
+        joins = Joins(origin, settings.recipe.batch_size) if augment.join else None
         sound = augment.sound
-        return cls(joins, Sounds(store, entries, sound, settings) if sound else None)
+        return cls(joins, Sounds(origin, sound, settings) if sound else None)
 
     def utterance(
         self, k: int, x: Array, y: Array, join: bool, rng: np.random.Generator

@@ -27,6 +27,7 @@ from pipeline.trained.dynamics import ALONE, Dynamics
 from pipeline.training import checkpoint
 from pipeline.training.augmentation import STORED, Augmentation, Material
 from pipeline.training.checkpoint import Weights
+from pipeline.training.initial import start_from
 
 if TYPE_CHECKING:
     import keras
@@ -86,6 +87,8 @@ class TrainingRun:
         What the training set is varied from.
     dynamics : Dynamics
         Deltas of the tracks that are learned, too.
+    init : Path or None
+        A trained folder whose weights the network starts from.
     """
 
     recipe: params.Recipe
@@ -97,6 +100,7 @@ class TrainingRun:
     devices: int = 1
     material: Material = STORED
     dynamics: Dynamics = ALONE
+    init: Path | None = None
 
     @property
     def tracks(self) -> int:
@@ -174,6 +178,8 @@ def build(task: TrainingRun) -> Regressor:
     from models import losses, parallel
 
     recipe, model = task.recipe, network(task)
+    if task.init is not None:
+        start_from(task.init, model, recipe, output_names(task))
     optimizer = keras.optimizers.get(recipe.optimizer)
     steps = len(task.plan(task.train.lengths, np.random.default_rng(0)))
     optimizer.learning_rate = schedule(recipe, steps)
@@ -193,14 +199,19 @@ def loss(task: TrainingRun) -> keras.losses.Loss:
     """Return the loss of a recipe."""
     from models import losses
 
-    recipe, channels = task.recipe, task.train.store.about["channels"]
-    names = with_delta_names(channels, task.dynamics.orders(task.tracks))
-    weights = track_weights(recipe.track_weights, names)
+    recipe = task.recipe
+    weights = track_weights(recipe.track_weights, output_names(task))
     if recipe.loss == "gaussian":
         return losses.GaussianNLL(recipe.beta, weights)
     if recipe.loss == "mse+pearson":
         return losses.MSEPearson(recipe.pearson_weight, weights)
     return losses.MSE(weights)
+
+
+def output_names(task: TrainingRun) -> tuple[str, ...]:
+    """Return the names of what the network gives: tracks, then the deltas beside them."""
+    channels = task.train.store.about["channels"]
+    return with_delta_names(channels, task.dynamics.orders(task.tracks))
 
 
 def track_weights(wanted: dict[str, float], channels: Sequence[str]) -> list[float] | None:

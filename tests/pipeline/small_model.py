@@ -11,11 +11,11 @@ CHANNELS = ["TT_x", "TT_y", "TD_x", "TD_y", "UL_x", "UL_y", "LL_x", "LL_y"]
 STACK = {"cell": "lstm", "units": (12,), "bidirectional": True, "merge": "concat", "delay": 0}
 
 
-def describe(mode, channels, seed, context, stack):
+def describe(inputs, frames, channels, seed, context, stack):
     rng = np.random.default_rng(seed)
     return {
         "channels": channels,
-        "mode": mode,
+        "standardize": {"inputs": inputs, "targets": "speaker", "frames": frames},
         "statistics": {
             "input_mean": rng.normal(0, 3, 39).tolist(),
             "input_scale": rng.uniform(1, 5, 39).tolist(),
@@ -27,7 +27,17 @@ def describe(mode, channels, seed, context, stack):
     }
 
 
-def write(folder, *, mode="utterance", channels=CHANNELS, outputs=None, seed=1, context=1, **stack):
+def write(
+    folder,
+    *,
+    inputs="utterance",
+    frames="speech",
+    channels=CHANNELS,
+    outputs=None,
+    seed=1,
+    context=1,
+    **stack,
+):
     """Write what a prediction needs, with random weights; Keras takes seconds to import."""
     stack = STACK | stack
     network = onnx_graph.Network(39 * context, outputs or len(channels), **stack)
@@ -39,7 +49,7 @@ def write(folder, *, mode="utterance", channels=CHANNELS, outputs=None, seed=1, 
     )
     onnx.save(onnx_graph.build(network, list(weights)), folder / "model.onnx")
     sums = {"model.onnx": checksum(folder / "model.onnx")}
-    about = describe(mode, channels, seed, context, stack)
+    about = describe(inputs, frames, channels, seed, context, stack)
     write_json(folder / "model.json", about | {"sha256": sums})
 
 
@@ -51,7 +61,9 @@ def drawn(rng, name, shape):
     return rng.uniform(-limit, limit, shape).astype(np.float32)
 
 
-def write_trained(folder, *, mode="utterance", channels=CHANNELS, seed=1, context=1, **stack):
+def write_trained(
+    folder, *, inputs="utterance", frames="speech", channels=CHANNELS, seed=1, context=1, **stack
+):
     """Write all that `pipeline.train` writes; return the Keras model."""
     import keras
 
@@ -62,5 +74,5 @@ def write_trained(folder, *, mode="utterance", channels=CHANNELS, seed=1, contex
     keras.utils.set_random_seed(seed)
     model = Regressor(len(channels), **stack)
     model.build({"inputs": (None, None, 39 * context), "resets": (None, None)})
-    train.write(folder, model, describe(mode, channels, seed, context, stack), [])
+    train.write(folder, model, describe(inputs, frames, channels, seed, context, stack), [])
     return model

@@ -9,31 +9,45 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_squared_error, root_mean_squared_error
 
 from features.context import stack_frames
-from pipeline import Predictor, evaluate
+from pipeline import Predictor, evaluate, train
 from pipeline.evaluation import palates, scores, tables
+from pipeline.formats import track_csv
 from pipeline.ground import artifacts
 from pipeline.ground.storage import Store, StoreWriter
-from pipeline.trained.description import About, Recipe, Statistics
-from tests.pipeline import small_model
+from pipeline.trained.description import About, Recipe, Standardization, Statistics
 from tests.pipeline.conftest import change
+
+
+class Echo(Predictor):
+    """A network that predicts the first four features, and knows what training would tell it."""
+
+    def __init__(self):
+        store = Store(artifacts.STANDARDIZED, "standardize")
+        known = train.Known.read(store)
+
+        def numbers(of):
+            return Statistics(**{name: tuple(values.tolist()) for name, values in of.items()})
+
+        self.about = About(
+            tuple(store.about["channels"]),
+            Standardization(**store.about["standardize"]),
+            numbers(known.everyone),
+            Recipe("lstm", (1,), False, "concat", 0),
+            {},
+            speakers={name: numbers(of) for name, of in known.speakers.items() if name},
+        )
+        self.network = self.about.network
+        self.own_statistics = self.about.standardize.inputs == "utterance"
+        self._know(None)
+
+    def outputs(self, inputs):
+        return [x[:, :4] for x in inputs]
 
 
 @pytest.fixture
 def echo(monkeypatch):
-    """A network that predicts the first four features."""
-
-    def predict(inputs):
-        return ((k, x[:, :4]) for k, x in enumerate(inputs))
-
-    monkeypatch.setattr(evaluate, "predict", predict)
-    monkeypatch.setattr(evaluate, "about_model", about_echo)
-
-
-def about_echo():
-    """Nothing is done to what it predicts."""
-    channels = tuple(Store(artifacts.STANDARDIZED, "standardize").about["channels"])
-    recipe = Recipe("lstm", (1,), False, "concat", 0)
-    return About(channels, "utterance", Statistics((), (), (), ()), recipe, {})
+    monkeypatch.setattr(evaluate.Predictor, "load", lambda folder: Echo())
+    monkeypatch.setattr(evaluate, "about_model", lambda: Echo().about)
 
 
 def rows(name):
@@ -45,50 +59,87 @@ def test_trained_network_is_scored_beside_its_floors_the_same_way_twice(trained,
     assert "test utterances" in stage("evaluate").out
     first = artifacts.METRICS.read_bytes()
     found = json.loads(first)
-    assert found["floors"]["mean"]["z_mse"] == pytest.approx(1, abs=1e-4)
-    assert found["test"]["z_mse"] < 1
+    assert found["floors"]["mean"]["own_z"]["z_mse"] == pytest.approx(1, abs=1e-4)
+    test, mean = found["test"]["delivered"], found["floors"]["mean"]["delivered"]
+    assert test["rmse_mm"] < mean["rmse_mm"]
     assert stage("evaluate").status == 0
     assert artifacts.METRICS.read_bytes() == first
 
 
-def test_an_utterance_is_predicted_alike_alone_and_among_longer_ones(trained):
-    store = Store(artifacts.STANDARDIZED, "standardize")
-    inputs = [store.frames(entry, "inputs") for entry in store.entries]
-    together = dict(evaluate.predict(inputs))
-    assert sorted(together) == list(range(len(inputs)))
-    for k in (0, 7):
-        alone = dict(evaluate.predict([inputs[k]]))[0]
-        assert alone.shape == (len(inputs[k]), 4 * (1 + 2))  # tracks and the deltas beside them
-        np.testing.assert_allclose(together[k], alone, atol=1e-5)
+@pytest.mark.slow
+@pytest.mark.parametrize("targets", ["utterance", "speaker"])
+def test_figures_as_delivered_are_those_of_the_files_that_predict_writes(project, stage, targets):
+    change(project / "params.yaml", standardize__targets=targets)
+    for name in ("corpus", "extract", "standardize", "train", "evaluate"):
+        assert stage(name).status == 0, name
+    test = json.loads(artifacts.METRICS.read_text())["test"]["delivered"]
+    frames, errors = Store(artifacts.FRAMES, "extract"), []
+    tested = {entry.id for entry in Store(artifacts.PREDICTIONS, "evaluate").entries}
+    for entry in frames.entries:
+        if entry.id in tested:
+            sound = f"recordings/{entry.id}.wav"
+            assert stage("predict", sound, "--output", "out", "--no-plot").status == 0
+            predicted = track_csv.read(project / "out" / f"{entry.id}.csv").values
+            first = round(entry.about["start_s"] * 100)
+            measured = frames.frames(entry, "targets")
+            errors.append(
+                root_mean_squared_error(
+                    measured, predicted[first : first + len(measured)], multioutput="raw_values"
+                )
+            )
+    assert test["rmse_mm"] == pytest.approx(np.mean(errors), rel=1e-3)
 
 
-def test_a_network_on_stacked_frames_is_scored_as_it_predicts(standardized):
-    channels = ["TT_x", "TT_y", "LL_y", "VL_y"]
-    small_model.write_trained(
-        artifacts.TRAINED, channels=channels, context=3, units=(5,), dense=(8, 9)
+def test_where_utterances_have_statistics_of_their_own_z_scores_are_given_them(
+    project, stage, echo
+):
+    change(project / "params.yaml", standardize__targets="utterance")
+    for name in ("corpus", "extract", "standardize", "evaluate"):
+        assert stage(name).status == 0, name
+    store = Store(artifacts.PREDICTIONS, "evaluate")
+    standardized = Store(artifacts.STANDARDIZED, "standardize")
+    by_id = {e.id: e for e in standardized.entries}
+    for entry in store.entries:
+        for name, column in (("measured", "targets"), ("own_z", "inputs")):
+            z = standardized.frames(by_id[entry.id], column)[:, :4]
+            np.testing.assert_allclose(store.frames(entry, name), z, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_network_on_stacked_frames_is_scored_as_it_predicts(standardized, stage):
+    change(
+        standardized / "params.yaml",
+        recipes__default__context=3,
+        recipes__default__dense=[8, 9],
+        recipes__default__loss="gaussian",
+        train__smoothing="none",
     )
+    assert stage("train").status == 0
     store = Store(artifacts.STANDARDIZED, "standardize")
     inputs = [store.frames(entry, "inputs") for entry in store.entries[:3]]
-    found = dict(evaluate.predict(inputs))
-    for k, tracks in enumerate(Predictor.load().run_parts(inputs)):
-        np.testing.assert_allclose(found[k][:, :4], tracks, rtol=0, atol=1e-5)
+    together = evaluate.deviations(inputs, 12, 4)
+    for k, x in enumerate(inputs):
+        (alone,) = evaluate.deviations([x], 12, 4)
+        assert alone.shape == (len(x), 4)
+        np.testing.assert_allclose(together[k], alone, rtol=1e-4)
 
 
 def test_figures_are_those_of_scipy_and_scikit_learn(standardized, stage, echo):
     assert stage("evaluate").status == 0
     store = Store(artifacts.PREDICTIONS, "evaluate")
     z = [[store.frames(e, name) for e in store.entries] for name in ("measured", "predicted")]
-    mm = [
-        [
-            x * e.about["target_scale"] + e.about["target_mean"]
-            for x, e in zip(split, store.entries, strict=True)
-        ]
-        for split in z
-    ]
-    test = json.loads(artifacts.METRICS.read_text())["test"]
+    own = [np.array(e.about["own"]) for e in store.entries]
+    mm = [[x * scale + mean for x, (mean, scale) in zip(side, own, strict=True)] for side in z]
+    test = json.loads(artifacts.METRICS.read_text())["test"]["delivered"]
     assert test["z_mse"] == pytest.approx(mean_squared_error(*map(np.concatenate, z)), rel=1e-4)
     assert test["rmse_mm"] == pytest.approx(
-        np.mean([root_mean_squared_error(a, b) for a, b in zip(*mm, strict=True)]), rel=1e-4
+        np.mean(
+            [
+                root_mean_squared_error(a, b, multioutput="raw_values")
+                for a, b in zip(*mm, strict=True)
+            ]
+        ),
+        rel=1e-4,
     )
     r = [[pearsonr(a[:, d], b[:, d])[0] for a, b in zip(*mm, strict=True)] for d in range(4)]
     assert test["pearson_r"] == pytest.approx(np.mean(r), rel=1e-4)
@@ -96,12 +147,23 @@ def test_figures_are_those_of_scipy_and_scikit_learn(standardized, stage, echo):
         np.mean(r, axis=1), rel=1e-4
     )
     pooled = list(map(np.concatenate, mm))
-    assert test["all_frames"]["pearson_r"] == pytest.approx(
+    assert test["within_speakers"]["pearson_r"] == pytest.approx(
         np.mean([pearsonr(pooled[0][:, d], pooled[1][:, d])[0] for d in range(4)]), rel=1e-4
     )
     network = rows("summary")[0]
+    assert (network["predictor"], network["figures"]) == ("network", "delivered")
     assert float(network["rmse_mm"]) == test["rmse_mm"]
     assert float(network["rmse_mm_low"]) < test["rmse_mm"] < float(network["rmse_mm_high"])
+
+
+def test_a_correlation_over_frames_does_not_see_that_speakers_differ(tmp_path):
+    rng = np.random.default_rng(7)
+    measured = [rng.normal(size=(200, 2)) + 50 * (k % 2) for k in range(4)]
+    predicted = [rng.normal(size=(200, 2)) + 50 * (k % 2) for k in range(4)]
+    both = [np.concatenate(tracks)[:, 0] for tracks in (measured, predicted)]
+    assert pearsonr(*both)[0] > 0.99
+    found = scores.within_speakers(predictions(tmp_path / "p", measured, predicted), "predicted")
+    assert np.abs(found["pearson_r"]).max() < 0.2
 
 
 def test_ridge_floor_sees_the_training_side_alone(standardized, stage, echo):
@@ -115,7 +177,9 @@ def test_ridge_floor_sees_the_training_side_alone(standardized, stage, echo):
     by_id = {e.id: e for e in store.entries}
     for entry in predictions.entries:
         expected = other.predict(stack_frames(store.frames(by_id[entry.id], "inputs"), 3))
-        np.testing.assert_allclose(predictions.frames(entry, "ridge"), expected, atol=1e-3)
+        own, known = (np.array(entry.about[name]) for name in ("own", "known"))
+        found = predictions.frames(entry, "ridge") * own[1] + own[0]
+        np.testing.assert_allclose(found, expected * known[1] + known[0], atol=1e-2)
 
 
 def test_the_protocol_lists_every_file_on_its_side(standardized, stage, echo):
@@ -130,7 +194,7 @@ def test_the_protocol_lists_every_file_on_its_side(standardized, stage, echo):
 def test_no_model_and_no_test_side_are_one_line_each(standardized, stage):
     outcome = stage("evaluate")
     assert outcome.status == 1
-    assert "run `dvc repro train`" in outcome.err.strip().splitlines()[-1]
+    assert "no trained model" in outcome.err.strip().splitlines()[-1]
     index = artifacts.STANDARDIZED / "index.json"
     index.write_text(index.read_text().replace('"split": "test"', '"split": "unused"'))
     outcome = stage("evaluate")
@@ -141,12 +205,14 @@ def test_no_model_and_no_test_side_are_one_line_each(standardized, stage):
 def predictions(folder, measured, predicted, *, phones=(), scale=1.0):
     """A store of utterances whose two splits are given in mm [T, 2]."""
     about = {"channels": ["TT_x", "TT_y"], "deltas": 0}
-    columns = {"measured": 2, "predicted": 2, "ridge": 2}
+    columns = dict.fromkeys(evaluate.COLUMNS, 2)
     with StoreWriter(folder, columns, about) as writer:
         for k, (a, b) in enumerate(zip(measured, predicted, strict=True)):
-            arrays = {"measured": a / scale, "predicted": b / scale, "ridge": 0 * b}
+            arrays = dict.fromkeys(columns, b / scale)
+            arrays |= {"measured": a / scale, "ridge": 0 * b, "ridge_own_z": 0 * b}
             known = {"speaker": f"S{k % 2}", "style": "", "phones": list(phones), "start_s": 0.0}
-            writer.add(f"u{k}", arrays, **known, target_mean=[0, 0], target_scale=[scale] * 2)
+            units = {name: [[0, 0], [scale] * 2] for name in ("own", "known", "trained")}
+            writer.add(f"u{k}", arrays, **known, **units)
     return scores.Predictions(Store(folder, "evaluate"))
 
 
@@ -217,14 +283,13 @@ def test_lips_have_tract_variables_without_a_palate(tmp_path):
     rng = np.random.default_rng(4)
     channels = ["UL_x", "UL_y", "LL_x", "LL_y", "TT_x", "TT_y"]
     columns = dict.fromkeys(("measured", "predicted", "ridge"), 6)
+    own = [[0, 40, 0, 0, 0, 0], [1] * 6]
     about = {"speaker": "S", "style": "", "phones": [], "start_s": 0.0}
     with StoreWriter(tmp_path / "p", columns, {"channels": channels, "deltas": 0}) as writer:
         for k in range(3):
             x = rng.normal(size=(40, 6))
             arrays = {"measured": x, "predicted": x + np.eye(6)[1] * 2, "ridge": 0 * x}
-            writer.add(
-                f"u{k}", arrays, **about, target_mean=[0, 40, 0, 0, 0, 0], target_scale=[1] * 6
-            )
+            writer.add(f"u{k}", arrays, **about, own=own)
     found = scores.Predictions(Store(tmp_path / "p", "evaluate"))
     figures = {row["variable"]: row for row in tables.tract_variables(found, {})}
     assert figures["LA"]["rmse_mm"] == pytest.approx(2, rel=0.01)

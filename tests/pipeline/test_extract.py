@@ -131,7 +131,7 @@ def test_the_stage_writes_every_utterance_and_the_bytes_do_not_depend_on_jobs(pr
     assert {p.name: p.read_bytes() for p in artifacts.FRAMES.iterdir()} == one
     store = Store(artifacts.FRAMES, "extract")
     assert store.about["channels"] == ["TT_x", "TT_y", "LL_y", "VL_y"]
-    assert store.columns == {"inputs": 39, "targets": 4}
+    assert store.columns == {"inputs": 39, "targets": 4, "speech": 1}
 
 
 def test_a_bad_utterance_is_refused_and_the_rest_go_on(project, stage):

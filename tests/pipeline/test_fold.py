@@ -28,19 +28,19 @@ def test_folds_have_their_own_test_side_and_are_averaged(extracted, stage, stage
     first = (fold.RESULTS / "0.json").stat().st_mtime_ns
     outcome = stage("fold", "--all", "--resume", "--jobs", "1")
     assert outcome.status == 0
-    assert "fold 1: z-MSE" in outcome.out
+    assert "fold 1: RMSE" in outcome.out
     assert (fold.RESULTS / "0.json").stat().st_mtime_ns == first
     for k in ("0", "1"):
         protocol = json.loads((fold.FOLDER / k / "reports" / "protocol.json").read_text())
         tested.append(set(protocol["files"]["test"]))
     assert not tested[0] & tested[1]
     assert len(tested[0] | tested[1]) == 24
-    rows = [json.loads((fold.RESULTS / f"{k}.json").read_text())["test"] for k in "01"]
+    rows = [json.loads((fold.RESULTS / f"{k}.json").read_text())["test"]["delivered"] for k in "01"]
     table = json.loads(fold.METRICS.read_text())
-    mean = (rows[0]["z_mse"] + rows[1]["z_mse"]) / 2
-    assert table["z_mse"]["mean"] == pytest.approx(mean)
-    assert table["z_mse"]["deviation"] == pytest.approx(
-        abs(rows[0]["z_mse"] - rows[1]["z_mse"]) / 2**0.5
+    mean = (rows[0]["rmse_mm"] + rows[1]["rmse_mm"]) / 2
+    assert table["rmse_mm"]["mean"] == pytest.approx(mean)
+    assert table["rmse_mm"]["deviation"] == pytest.approx(
+        abs(rows[0]["rmse_mm"] - rows[1]["rmse_mm"]) / 2**0.5
     )
 
 
@@ -72,7 +72,7 @@ def run_fold(root, name, tree, real=fold.run_fold):
         time.sleep(1)
         figures = dict.fromkeys(fold.FIGURES, 1 + tree["standardize"]["fold"])
         (part / "data" / "own").mkdir()
-        storage.write_json(part / artifacts.METRICS, {"test": figures})
+        storage.write_json(part / artifacts.METRICS, {"test": {"delivered": figures}})
 
     workspaces.run_stages = run_stages
     return real(root, name, tree)
@@ -100,6 +100,7 @@ def test_a_worker_that_dies_loses_no_fold(extracted):
         cluster.close()
     assert process.returncode == 0, err
     for k in "01":
-        assert out.count(f"fold {k}: z-MSE") == 1
-        assert json.loads((fold.RESULTS / f"{k}.json").read_text())["test"]["z_mse"] == 1 + int(k)
-    assert json.loads(fold.METRICS.read_text())["z_mse"]["mean"] == 1.5
+        assert out.count(f"fold {k}: RMSE") == 1
+        result = json.loads((fold.RESULTS / f"{k}.json").read_text())["test"]["delivered"]
+        assert result["rmse_mm"] == 1 + int(k)
+    assert json.loads(fold.METRICS.read_text())["rmse_mm"]["mean"] == 1.5

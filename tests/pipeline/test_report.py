@@ -264,11 +264,11 @@ def test_report_of_the_stages_shows_every_part(standardized, stage, echo, driver
             ]
     page = Page(driver, artifacts.REPORT.resolve())
     figures = json.loads(artifacts.METRICS.read_text())
-    assert f"{figures['test']['z_mse']:.3f}" in page.run(
-        "document.getElementById('summary').textContent"
-    )
+    summary = page.run("document.getElementById('summary').textContent")
+    assert f"{figures['test']['delivered']['rmse_mm']:.3f}" in summary
+    assert f"{figures['test']['own_z']['z_mse']:.3f}" in summary
     stated = page.run("document.getElementById('protocol').textContent")
-    assert "z-scores per utterance" in stated and "u00" in stated
+    assert "of inputs per utterance, of targets per speaker" in stated and "u00" in stated
     names = page.run("[...document.querySelectorAll('#pictures figure')].map(f => f.id)")
     assert {"picture-track", "picture-timeline", "picture-scatter", "picture-moving"} <= set(names)
     loaded = page.run("[...document.querySelectorAll('img')].every(i => i.naturalWidth > 100)")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.ground import artifacts
-from pipeline.ground.storage import Store
+from pipeline.ground.storage import Store, StoreWriter
 from tests.pipeline.conftest import change
 
 
@@ -24,15 +24,16 @@ def z_and_mm(column="targets"):
 
 @pytest.mark.parametrize("column", ["inputs", "targets"])
 def test_per_utterance_every_channel_has_mean_zero_and_deviation_one(extracted, stage, column):
+    change(extracted / "params.yaml", **{f"standardize__{column}": "utterance"})
     assert stage("standardize").status == 0
     for _, _, z, _ in z_and_mm(column):
         np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-5)
         np.testing.assert_allclose(z.std(axis=0), 1, atol=1e-4)
 
 
-@pytest.mark.parametrize("mode", ["utterance", "speaker", "corpus"])
-def test_the_kept_statistics_give_the_millimetres_back(extracted, stage, mode):
-    change(extracted / "params.yaml", standardize__mode=mode)
+@pytest.mark.parametrize("over", ["utterance", "speaker", "corpus"])
+def test_the_kept_statistics_give_the_millimetres_back(extracted, stage, over):
+    change(extracted / "params.yaml", standardize__targets=over)
     assert stage("standardize").status == 0
     kept = artifacts.statistics()
     for k, _, z, mm in z_and_mm():
@@ -42,12 +43,28 @@ def test_the_kept_statistics_give_the_millimetres_back(extracted, stage, mode):
 
 
 def test_statistics_of_the_corpus_never_see_validation_or_test(extracted, stage):
-    change(extracted / "params.yaml", standardize__mode="corpus")
+    change(extracted / "params.yaml", standardize__targets="corpus")
     assert stage("standardize").status == 0
     train = np.concatenate([mm for _, e, _, mm in z_and_mm() if e.about["split"] == "train"])
     kept = artifacts.statistics()
     np.testing.assert_allclose(kept["target_mean"], np.tile(train.mean(axis=0), (24, 1)), rtol=1e-5)
     np.testing.assert_allclose(kept["target_scale"], np.tile(train.std(axis=0), (24, 1)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("frames", ["speech", "all"])
+def test_silence_counts_only_where_all_frames_do(extracted, stage, frames):
+    change(extracted / "params.yaml", standardize__targets="utterance", standardize__frames=frames)
+    store = Store(artifacts.FRAMES, "extract")
+    with StoreWriter(artifacts.FRAMES, store.columns, store.about) as writer:
+        for entry in store.entries:
+            arrays = {name: np.array(store.frames(entry, name)) for name in store.columns}
+            arrays["speech"][:30] = 0
+            writer.add(entry.id, arrays, **entry.about)
+    assert stage("standardize").status == 0
+    for _, _, z, _ in z_and_mm():
+        counted = z[30:] if frames == "speech" else z
+        np.testing.assert_allclose(counted.mean(axis=0), 0, atol=1e-5)
+        np.testing.assert_allclose(counted.std(axis=0), 1, atol=1e-4)
 
 
 def test_a_constant_channel_becomes_zeros(extracted, stage):

@@ -98,7 +98,7 @@ def test_runs_are_compared_by_their_names_in_git(tmp_path, monkeypatch, stage):
         (tmp_path / "reports" / "tables").mkdir(parents=True, exist_ok=True)
         rows = [{"sensor": "TT", "rmse_mm": rmse, "pearson_r": 0.9}]
         (tmp_path / "reports" / "tables" / "sensors.csv").write_text(tables.to_csv(rows))
-        test = {"z_mse": 0.2, "rmse_mm": rmse, "pearson_r": 0.9}
+        test = {"delivered": {"rmse_mm": rmse, "pearson_r": 0.9}, "own_z": {"z_mse": 0.2}}
         (tmp_path / "reports" / "metrics.json").write_text(json.dumps({"test": test}))
 
     git("init", "-b", "main")

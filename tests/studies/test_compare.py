@@ -58,7 +58,7 @@ def test_the_command_of_a_row_gives_its_parameters(tmp_path, monkeypatch):
         ({"recipes.default.units": [3]}, "train"),
         ({"extract.layout": "pellets", "train.smoothing": "none"}, "extract"),
         ({"layouts": {}}, "extract"),
-        ({"standardize.mode": "speaker"}, "standardize"),
+        ({"standardize.targets": "corpus"}, "standardize"),
         ({"corpus.synthesis.utterances": 9}, "corpus"),
     ],
 )
@@ -193,17 +193,19 @@ def test_the_best_is_sought_among_rows_of_no_more_time(ran, monkeypatch):
         one = compare.trial(name, 1)
         found = full_result(seconds)
         for source in found["test"]:
-            found["test"][source] = {**found["test"][source], "z_mse": [error] * 6}
+            found["test"][source] = {**found["test"][source], "rmse_mm": [error] * 6}
         return {one.key: found | {"settings": trials.settings_of(one.tree())}}
 
     three = {name: ROWS[name] for name in ("default", "gru", "one-layer")}
     monkeypatch.setattr(compare, "ROWS", three)
     results = own("default", 100, 0.2) | own("gru", 99, 0.25) | own("one-layer", 101, 0.1)
-    assert "best within the default's 100 s: default, test z-MSE 0.200" in compare.verdict(results)
+    assert "best within the default's 100 s: default, as delivered 0.20 mm" in compare.verdict(
+        results
+    )
     assert "gru            +0.050" in compare.verdict(results)
     assert "one-layer      -0.100" in compare.verdict(results)
     quicker = results | own("gru", 99, 0.15)
-    assert "best within the default's 100 s: gru, test z-MSE 0.150" in compare.verdict(quicker)
+    assert "best within the default's 100 s: gru, as delivered 0.15 mm" in compare.verdict(quicker)
 
 
 @pytest.mark.slow

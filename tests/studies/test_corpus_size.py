@@ -31,9 +31,9 @@ def test_a_longer_corpus_begins_with_the_shorter_one(tmp_path):
     pytest.importorskip("vocaltractlab_cython")
     for length in (1, 2):
         folder = tmp_path / str(length)
-        settings = corpus_size.params.Synthesis(utterances=length, seed=5)
+        settings = corpus_size.params.Synthesis(speakers=1, utterances=length, seed=5)
         synthesis.synthesize(folder, settings, 1)
-    first = synthesis.name_of(0)
+    first = synthesis.name_of(None, 0)
     for suffix in (".wav", ".csv", ".TextGrid"):
         short, long = (tmp_path / n / f"{first}{suffix}" for n in "12")
         assert short.read_bytes() == long.read_bytes()

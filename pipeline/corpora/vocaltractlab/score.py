@@ -12,14 +12,20 @@ from __future__ import annotations
 
 import itertools
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pipeline.corpora.vocaltractlab.phonotactics import SILENCE, VOWELS, Prompt, draw
+from pipeline.corpora.vocaltractlab.phonotactics import VOWELS, Prompt, draw
 
-DIPHTHONGS = {"aI": ("a", "e"), "aU": ("a", "o"), "OY": ("O", "e")}
+DIPHTHONGS = {
+    "aI": ("a", "e"),
+    "aU": ("a", "o"),
+    "OY": ("O", "e"),
+    "eI": ("e", "I"),
+    "oU": ("o", "U"),
+}
 VOWEL_TARGETS = {vowel: (vowel.strip(":"),) for vowel in VOWELS} | DIPHTHONGS
 
 
@@ -76,6 +82,11 @@ CONSONANTS = {
     "l": Articulation(TIP, "tt-alveolar-lateral", 5.4, 4.6),
     "j": fricative(BODY, "tb-palatal-fricative", ""),
     "R": fricative(BODY, "tb-uvular-fricative", VOICED),
+    "Z": fricative(TIP, "tt-postalveolar-fricative", VOICED),
+    "C": fricative(BODY, "tb-palatal-fricative", VOICELESS),
+    "x": fricative(BODY, "tb-uvular-fricative", VOICELESS),
+    "r": Articulation(TIP, "tt-rhotic", 5.4, 4.6),
+    "w": Articulation(BODY, "tb-labiovelar", 5.4, 4.6),
     "h": Articulation("", "", 0, 0, glottis="h"),
 }
 SHORTEST = 8.5  # time constants that a closure needs to close at all
@@ -85,6 +96,7 @@ VOWEL_LEAD = 1.7
 GLOTTIS_LEAD = {"voiceless-plosive": (0.8, 3.3), "voiced-plosive": (0.8, 3.3)}
 FRICATIVE_GLOTTIS_LEAD = (4.8, 4.8)
 QUALITIES = {"modal": 3, "breathy": 1, "pressed": 1}
+BREATH = 0.06  # of the pressure of speech, in a pause: enough to be heard
 
 
 @dataclass(frozen=True)
@@ -99,6 +111,18 @@ class Gesture:
 
 
 @dataclass(frozen=True)
+class Voice:
+    """What is drawn for every utterance of a speaker, and from where; these are JD3's.
+
+    ``time_constant_s``: the slower, the more the phones run into each other.
+    """
+
+    f0_hz: tuple[float, float] = (85, 150)
+    time_constant_s: tuple[float, float] = (0.011, 0.014)
+    qualities: Mapping[str, float] = field(default_factory=lambda: QUALITIES)
+
+
+@dataclass(frozen=True)
 class Score:
     """A gestural score and the voice that it asks for."""
 
@@ -109,12 +133,15 @@ class Score:
     time_constant_s: float
 
 
-def compose(prompt: Prompt, rng: np.random.Generator) -> Score:
+JD3 = Voice()
+
+
+def compose(prompt: Prompt, rng: np.random.Generator, voice: Voice = JD3) -> Score:
     """Write the score of a prompt, in a voice drawn for this utterance."""
-    quality = draw(rng, QUALITIES)
-    f0 = float(rng.uniform(85, 150))
+    quality = draw(rng, voice.qualities)
+    f0 = float(rng.uniform(*voice.f0_hz))
     pressure = 8000 * float(rng.uniform(0.75, 1.3))
-    tau = float(rng.uniform(0.011, 0.014))  # the slower, the more the phones run into each other
+    tau = float(rng.uniform(*voice.time_constant_s))
     tiers = {
         "vowel-gestures": vowel_gestures(prompt, tau),
         LIPS: consonant_gestures(prompt, LIPS, tau),
@@ -215,7 +242,7 @@ def velic_gestures(prompt: Prompt, tau: float) -> list[Gesture]:
 def glottal_gestures(prompt: Prompt, quality: str, tau: float) -> list[Gesture]:
     """Voice in the utterance's quality, opened or slackened for obstruents and /h/."""
     gestures = [Gesture(0.0, prompt.duration, quality)]
-    for phone in prompt.phones:
+    for phone, next_ in itertools.zip_longest(prompt.phones, prompt.phones[1:]):
         shape = CONSONANTS[phone.text].glottis if phone.text in CONSONANTS else ""
         if shape:
             lead, release = GLOTTIS_LEAD.get(shape, FRICATIVE_GLOTTIS_LEAD)
@@ -224,30 +251,45 @@ def glottal_gestures(prompt: Prompt, quality: str, tau: float) -> list[Gesture]:
                 end = prompt.duration  # or voice would come back after the last consonant
             gestures[-1] = replace(gestures[-1], end=start)
             gestures += [Gesture(start, end, shape), Gesture(end, prompt.duration, quality)]
+        if next_ and next_.start > phone.end:  # a pause: the glottis opens, to breathe
+            gestures[-1] = replace(gestures[-1], end=phone.end)
+            gestures += [
+                Gesture(phone.end, next_.start, "h"),
+                Gesture(next_.start, prompt.duration, quality),
+            ]
     return gestures
 
 
 def f0_gestures(prompt: Prompt, f0: float, rng: np.random.Generator) -> list[Gesture]:
     """Intonation in semitones re 1 Hz: a falling line, and a pitch accent here and there."""
     base = 12 * np.log2(f0)
-    spoken = prompt.duration - 2 * SILENCE
-    gestures = [Gesture(0.0, SILENCE, f"{base + 2:.3f}", time_constant=0.02)]
-    for syllable in prompt.syllables:
-        start, end = syllable[0].start, syllable[-1].end
+    spoken = prompt.duration - (prompt.lead + prompt.tail)
+    gestures = [Gesture(0.0, prompt.lead, f"{base + 2:.3f}", time_constant=0.02)]
+    for syllable, next_ in itertools.zip_longest(prompt.syllables, prompt.syllables[1:]):
+        start = syllable[0].start
+        end = next_[0].start if next_ else syllable[-1].end  # no pause without a pitch
         accent = rng.uniform(1, 5) if rng.random() < 0.45 else rng.uniform(-1, 1)
-        pitch = base + 2 - 5 * (start - SILENCE) / spoken + accent
+        pitch = base + 2 - 5 * (start - prompt.lead) / spoken + accent
         slope = float(rng.uniform(-12, 8))  # semitones per s
         gestures.append(Gesture(start, end, f"{pitch:.3f}", slope, 0.03))
     return [*gestures, Gesture(prompt.phones[-1].end, prompt.duration, f"{base - 4:.3f}", 0, 0.03)]
 
 
 def pressure_gestures(prompt: Prompt, pressure: float, rng: np.random.Generator) -> list[Gesture]:
-    """Lung pressure in dPa: on just before the first phone, falling by a fifth, off at the end."""
-    on, off = SILENCE - 0.02, prompt.phones[-1].end - 0.02
-    bounds = np.linspace(on, off, max(1, int((off - on) / 0.3)) + 1)
-    gestures = [Gesture(0.0, on, "0.0", time_constant=0.012)]
-    for number, (start, end) in enumerate(itertools.pairwise(bounds)):
-        share = (1 - 0.2 * number / (len(bounds) - 1)) * rng.uniform(0.93, 1.07)
-        tau = 0.02 if number else 0.005
-        gestures.append(Gesture(float(start), float(end), f"{pressure * share:.2f}", 0, tau))
-    return [*gestures, Gesture(off, prompt.duration, "0.0", time_constant=0.012)]
+    """Lung pressure in dPa: on just before each stretch of speech, falling by a fifth, off after.
+
+    In a pause there is a little of it: the breath is heard.
+    """
+    gestures: list[Gesture] = []
+    before = 0.0
+    for start, end in prompt.stretches:
+        on, off = start - 0.02, end - 0.02
+        bounds = np.linspace(on, off, max(1, int((off - on) / 0.3)) + 1)
+        silent = BREATH * pressure if gestures else 0.0
+        gestures.append(Gesture(before, on, f"{silent:.1f}", time_constant=0.012))
+        for number, (now, later) in enumerate(itertools.pairwise(bounds)):
+            share = (1 - 0.2 * number / (len(bounds) - 1)) * rng.uniform(0.93, 1.07)
+            tau = 0.02 if number else 0.005
+            gestures.append(Gesture(float(now), float(later), f"{pressure * share:.2f}", 0, tau))
+        before = off
+    return [*gestures, Gesture(before, prompt.duration, "0.0", time_constant=0.012)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from pipeline.corpora.layouts import midsagittal
+from pipeline.corpora.vocaltractlab.delivery import Delivery
 from pipeline.ground.utterance import Tracks
 
 Values = NDArray[np.float64]
@@ -27,6 +29,7 @@ STATE_STEP = 882  # samples between the tract states of the sound: 20 ms. Beside
 # only the noise is another, by 0.08 to 0.30; 10 ms takes a third longer
 FRAME_S = 0.01  # between the rows of the tracks
 KNOT = 3  # frames between contours, a cubic spline between them: 0.05 mm rms from every frame
+POPULATION_KNOT = 4  # of people, who have slower jaws: 0.07 to 0.08 mm rms
 
 # Ribs of the tongue's mid-line, 0 at the hyoid and 36 at the apex. T1 to T4 lie about 8, 24, 43 and
 # 60 mm behind the apex, where the X-ray microbeam database has its pellets.
@@ -39,13 +42,50 @@ TEETH = 11  # the lower row, first molar to incisor
 MM = 10 / 37.8  # a contour's unit
 
 
-def speak(score: str) -> tuple[Values, Tracks]:
+PICTURED = (
+    "i", "{", "A", "u", "ll-labial-closure(a)", "tt-alveolar-closure(a)", "tb-velar-closure(a)",
+    "tt-alveolar-fricative(a)", "tt-postalveolar-fricative(a)", "tt-rhotic(a)",
+    "tt-alveolar-lateral(a)", "rest",
+)  # fmt: skip
+FIRST_SECTION = 8  # of the tube, above the larynx
+SPECTRUM = 4096  # points
+
+
+def load(path: Path) -> None:
+    """Become the speaker of a speaker file."""
+    from vocaltractlab_cython.VocalTractLabApi import _close, _initialize  # not for JD3
+
+    _close()
+    _initialize(str(path))
+
+
+def area(shape: Values) -> float:
+    """Return the narrowest cross-section of a tract shape above the larynx, cm^2."""
+    return float(np.min(vtl.tract_state_to_tube_state(shape)["tube_area"][FIRST_SECTION:]))
+
+
+def formants(shape: Values) -> Values:
+    """Return the first three resonances of a tract shape in Hz, 0 where there are fewer."""
+    response = vtl.tract_state_to_transfer_function(shape, n_spectrum_samples=SPECTRUM)
+    level = np.asarray(response["magnitude_spectrum"])[: SPECTRUM // 10]
+    peaks = np.flatnonzero((level[1:-1] > level[:-2]) & (level[1:-1] >= level[2:])) + 1
+    hz = peaks[peaks * RATE / SPECTRUM > 100] * RATE / SPECTRUM
+    return np.pad(hz[:3], (0, max(0, 3 - len(hz))))
+
+
+def speak(
+    score: str, delivery: Delivery | None = None, sound: bool = True
+) -> tuple[Values, Tracks]:
     """Speak a gestural score.
 
     Parameters
     ----------
     score : str
         XML, as `score.compose` writes it.
+    delivery : Delivery or None
+        What becomes of the trajectories; None leaves them as they are.
+    sound : bool
+        False spares the time that it takes; there is silence.
 
     Returns
     -------
@@ -60,13 +100,21 @@ def speak(score: str) -> tuple[Values, Tracks]:
         (folder / "score.xml").write_text(score, encoding="utf-8")
         vtl.gesture_file_to_motor_file(str(folder / "score.xml"), str(folder / "motor.txt"))
         tract, glottis = read_motor((folder / "motor.txt").read_text())
-        states = int((len(tract) - 1) * MOTOR_STEP / STATE_STEP) + 1
-        seconds = np.arange(states) * STATE_STEP / RATE
-        audio = vtl.synth_block(at(seconds, tract), at(seconds, glottis), state_samples=STATE_STEP)[
-            : (states - 1) * STATE_STEP
-        ]  # the block after the last state is empty
+        if delivery:
+            tract = delivery.move(np.arange(len(tract)) * MOTOR_STEP / RATE, tract)
+        count = int((len(tract) - 1) * MOTOR_STEP / STATE_STEP) + 1
+        seconds = np.arange(count) * STATE_STEP / RATE
+        audio = np.zeros((count - 1) * STATE_STEP)  # the block after the last state is empty
+        if sound:
+            motion = at(seconds, tract), at(seconds, glottis)
+            audio = vtl.synth_block(*motion, state_samples=STATE_STEP)[: len(audio)]
         time = np.arange(round(seconds[-1] / FRAME_S) + 1) * FRAME_S
-        return audio, Tracks(time, fleshpoints(at(time, tract), folder / "tract.svg"), CHANNELS)
+        knot = POPULATION_KNOT if delivery else KNOT
+        states = at(time, tract)
+        points = fleshpoints(states, folder / "tract.svg", knot)
+        if delivery:
+            points = delivery.share_lips(points, CHANNELS, states)
+        return audio, Tracks(time, points, CHANNELS)
 
 
 def read_motor(text: str) -> tuple[Values, Values]:
@@ -89,20 +137,38 @@ def at(seconds: Values, motor: Values) -> Values:
     return np.stack([np.interp(seconds, time, parameter) for parameter in motor.T], axis=1)
 
 
-def fleshpoints(states: Values, scratch: Path) -> Values:
-    """Return the fleshpoints of tract states [T, 19], float64 [T, 36] in mm."""
-    knots = np.unique(np.append(np.arange(0, len(states), KNOT), len(states) - 1))
-    points = np.stack([contour_points(states[knot], scratch) for knot in knots])
+def fleshpoints(states: Values, scratch: Path, knot: int) -> Values:
+    """Return the fleshpoints of tract states [T, 19], float64 [T, 36] in mm; a contour a knot."""
+    knots = np.unique(np.append(np.arange(0, len(states), knot), len(states) - 1))
+    points = np.stack([contour_points(states[k], scratch) for k in knots])
     return CubicSpline(knots, points)(np.arange(len(states)))
+
+
+def outline(state: Values, scratch: Path) -> list[Values]:
+    """Return the midsagittal contours of one tract state, each [n, 2] in mm, height upward."""
+    scratch.unlink(missing_ok=True)  # a stale one must not pass for new
+    vtl.tract_state_to_svg(state, str(scratch))
+    return [
+        np.array(points.split(), float).reshape(-1, 2) * MM * [1, -1]
+        for points in POLYLINE.findall(scratch.read_text())
+    ]
+
+
+def outlines(shapes: Mapping[str, Values]) -> dict[str, list[list[list[float]]]]:
+    """Return the contours of the shapes in `PICTURED`, the tongue last, as lists of x, y in mm."""
+    with tempfile.TemporaryDirectory() as folder:
+        return {
+            name: [
+                line.round(1).tolist()
+                for line in outline(shapes[name], Path(folder) / "tract.svg")[: len(CONTOURS)]
+            ]
+            for name in PICTURED
+        }
 
 
 def contour_points(state: Values, scratch: Path) -> Values:
     """Draw the midsagittal contours of one tract state and pick the points of `CHANNELS`, [36]."""
-    vtl.tract_state_to_svg(state, str(scratch))
-    lines = [
-        np.array(points.split(), float).reshape(-1, 2)
-        for points in POLYLINE.findall(scratch.read_text())
-    ]
+    lines = outline(state, scratch)
     if tuple(len(line) for line in lines[: len(CONTOURS)]) != CONTOURS:
         raise RuntimeError("VocalTractLab draws its contours in another order")
     _, _, upper, _, epiglottis, lower, tongue = lines[: len(CONTOURS)]
@@ -120,4 +186,4 @@ def contour_points(state: Values, scratch: Path) -> Values:
         lines[TEETH][-1],
         lines[TEETH][0],
     ]
-    return (np.array(picked) * MM * [1, -1]).ravel()
+    return np.array(picked).ravel()

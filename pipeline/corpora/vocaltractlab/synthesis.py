@@ -1,46 +1,86 @@
 """Making the embedded corpus: one worker process per core, resumable, the same bytes every time.
 
-Every utterance is drawn from ``[seed, its number]`` alone, so that neither the number of processes
-nor an interruption shows in the bytes. Its record under ``.made/`` is written last and holds the
-checksums of its files and a fingerprint of what made them; only an utterance whose record agrees
-with both is taken for whole.
+Every speaker is drawn from ``[seed, number]`` alone, and every utterance from ``[seed, speaker's
+number, its own]`` (of a corpus of one speaker, JD3: from ``[seed, its own]``), so that neither the
+number of processes nor an interruption shows in the bytes. A record under ``.made/`` is written
+last and holds the checksums of its files and a fingerprint of what made them; only what a record
+agrees with in both is taken for whole. A speaker of a population with whom the library fails is
+left out.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import importlib.metadata
-import io
 import multiprocessing
 import os
 import re
 import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from pipeline.corpora.vocaltractlab import phonotactics, score
+from pipeline.corpora import manifest
+from pipeline.corpora.vocaltractlab import anatomy, delivery, people, phonotactics, score
 from pipeline.formats import audio, textgrid, track_csv
-from pipeline.ground.console import InputError, UsageError, progress
+from pipeline.ground.console import InputError, UsageError, progress, warn
 from pipeline.ground.params import Synthesis
-from pipeline.ground.storage import checksum, discard, read_json, write_json, write_text
+from pipeline.ground.storage import (
+    atomic_path,
+    checksum,
+    discard,
+    read_json,
+    write_json,
+)
+from pipeline.ground.utterance import Tracks
 
 LIBRARY = "vocaltractlab-cython"
 SUFFIXES = (".wav", ".csv", ".TextGrid")
-OURS = re.compile(r"\.?(vtl\d{5,})\..*")  # also the parts that a killed run leaves
+OURS = re.compile(r"\.?(vtl\d{5,}|p\d{3,}(-\d{2,})?)\..*")  # also what a killed run leaves
 RECORDS = ".made"
+SPEAKERS = "speakers"  # the folder of their files; the table and the pictures lie beside it
+PICTURED = 12
+ATTEMPTS = 12  # to draw a person who can speak
 RATE = 16_000  # Hz
 UP, DOWN = 160, 441  # from the synthesis at 44.1 kHz
 GAIN = 2.5  # the same for all, so that loudness stays a matter of lung pressure
 NOISE = 10 ** (-70 / 20)  # rms re full scale: no closure is digitally silent
 PATIENCE_S = 600.0  # without a word from any worker: an utterance takes a few seconds
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one worker makes at a time: utterances of one speaker, None for JD3."""
+
+    speaker: int | None
+    utterances: tuple[int, ...]
+
+    @property
+    def person(self) -> str:
+        """The name of the speaker."""
+        return "JD3" if self.speaker is None else person_name(self.speaker)
+
+    @property
+    def names(self) -> list[str]:
+        """The ids of the utterances."""
+        return [name_of(self.speaker, index) for index in self.utterances]
+
+
+def jobs_of(params: Synthesis) -> list[Job]:
+    """Return all that a corpus consists of."""
+    if params.speakers == 1:
+        return [Job(None, (index,)) for index in range(params.utterances)]
+    each, more = divmod(params.utterances, params.speakers)
+    jobs = [Job(n, tuple(range(each + (n < more)))) for n in range(params.speakers)]
+    return [job for job in jobs if job.utterances]
 
 
 def synthesize(folder: Path, params: Synthesis, jobs: int | None = None) -> None:
@@ -49,39 +89,70 @@ def synthesize(folder: Path, params: Synthesis, jobs: int | None = None) -> None
     Parameters
     ----------
     folder : Path
-        Will hold ``vtlNNNNN.wav``, ``.csv`` and ``.TextGrid`` of every utterance and
-        ``metadata.csv``, the layout of the `folder` reader. Utterances that another seed, another
-        version or a longer corpus left there are removed.
+        Will hold sound, tracks and TextGrid of every utterance and ``metadata.csv``, the layout of
+        the `folder` reader: ``vtl00000`` and so on of JD3, ``p000-00`` of a population, and of this
+        ``speakers/p000.speaker`` and ``speakers.csv``, too. What another seed, another version or a
+        larger corpus left there is removed.
     params : Synthesis
-        Number of utterances and seed.
+        Numbers of speakers and utterances, and the seed.
     jobs : int or None
         Worker processes; None is one per core.
 
     Raises
     ------
     InputError
-        Where VocalTractLab is not installed, or failed on an utterance.
+        Where VocalTractLab is not installed, failed on an utterance of JD3, or with everybody.
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs: {jobs} is not a number of processes")
     made_by = fingerprint(params.seed)
     folder.mkdir(parents=True, exist_ok=True)
-    names = [name_of(index) for index in range(params.utterances)]
-    remove_others(folder, set(names))
-    todo = [i for i, name in enumerate(names) if not is_whole(folder, name, made_by)]
+    wanted = jobs_of(params)
+    remove_others(folder, {name for job in wanted for name in (job.person, *job.names)})
+    todo = [missing for job in wanted if (missing := still_to_make(folder, job, made_by))]
     if todo:
-        discard(folder / "metadata.csv")  # it speaks of utterances that are about to change
-    failures = []
-    finished = in_workers(folder, params.seed, made_by, todo, jobs or usable_cores())
-    for index, failure in progress(finished, total=len(todo), unit="utterances"):
-        if failure:
-            failures.append(f"{name_of(index)}: {failure}")
-    if failures:
+        for name in ("metadata.csv", "speakers.csv"):
+            discard(folder / name)  # they speak of utterances that are about to change
+    total = sum(len(job.utterances) for job in todo)
+    bar = progress(
+        in_workers(folder, params.seed, made_by, todo, jobs or usable_cores()),
+        total=total,
+        unit="utterances",
+    )
+    failures = {job: failure for job, failure in bar if failure}
+    lost = {job.speaker: failure for job, failure in failures.items()}
+    if None in lost or len(lost) == len(wanted):
+        first, failure = next(iter(failures.items()))
+        who = first.names[0] if first.speaker is None else f"speaker {first.person}"
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise InputError(
-            f"{failures[0]}{more}; the others are kept: run again, or change corpus.synthesis.seed"
+            f"{who}: {failure}{more}; the others are kept: run again, or change"
+            " corpus.synthesis.seed"
         )
-    write_metadata(folder, names)
+    for job in wanted:
+        if job.speaker is not None and job.speaker in lost:
+            remove(folder, {*job.names, job.person})
+            warn(
+                f"speaker {job.person}: {lost[job.speaker]}; left out with"
+                f" {len(job.utterances)} utterances"
+            )
+    kept = [job for job in wanted if job.speaker is None or job.speaker not in lost]
+    write_metadata(folder, [name for job in kept for name in job.names])
+    discard(folder / "speakers.csv")
+    if params.speakers > 1:
+        write_speakers(folder, [job.person for job in kept])
+
+
+def still_to_make(folder: Path, job: Job, made_by: str) -> Job | None:
+    """Return what of a job is not there, undamaged and made by this code with this seed."""
+    missing = tuple(
+        index
+        for index, name in zip(job.utterances, job.names, strict=True)
+        if not is_whole(folder, name, made_by)
+    )
+    if job.speaker is not None and not is_whole(folder, job.person, made_by):
+        missing = job.utterances  # he may be another one now
+    return Job(job.speaker, missing) if missing else None
 
 
 def fingerprint(seed: int) -> str:
@@ -92,7 +163,8 @@ def fingerprint(seed: int) -> str:
         raise InputError(
             f"{LIBRARY} is not installed; run `pip install 'articulatory-inversion[synthesis]'`"
         ) from None
-    code = checksum(*sorted(Path(__file__).parent.glob("*.py")))
+    here = Path(__file__).parent
+    code = checksum(*sorted([*here.glob("*.py"), *here.glob("*.csv")]))
     return hashlib.sha256(f"{seed} {version} {code}".encode()).hexdigest()
 
 
@@ -101,9 +173,14 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def name_of(index: int) -> str:
+def name_of(speaker: int | None, index: int) -> str:
     """Return the id of an utterance."""
-    return f"vtl{index:05d}"
+    return f"vtl{index:05d}" if speaker is None else f"{person_name(speaker)}-{index:02d}"
+
+
+def person_name(number: int) -> str:
+    """Return the name of a person."""
+    return f"p{number:03d}"
 
 
 def record_path(folder: Path, name: str) -> Path:
@@ -112,53 +189,138 @@ def record_path(folder: Path, name: str) -> Path:
 
 
 def is_whole(folder: Path, name: str, made_by: str) -> bool:
-    """Say whether an utterance is there, undamaged and made by this code with this seed."""
+    """Say whether an utterance or a speaker is there, undamaged and made by this code and seed."""
     try:
         record = read_json(record_path(folder, name), "corpus")
-        return bool(record["made_by"] == made_by) and all(
-            checksum(folder / file) == record["sha256"][file]
-            for file in (name + suffix for suffix in SUFFIXES)
+        sums: dict[str, str] = record["sha256"]
+        expected = {f"{name}{suffix}" for suffix in SUFFIXES}
+        return (
+            bool(record["made_by"] == made_by)
+            and (sums.keys() >= expected or f"{SPEAKERS}/{name}.speaker" in sums)
+            and all(checksum(folder / file) == value for file, value in sums.items())
         )
-    except (InputError, OSError, KeyError, TypeError):
+    except (InputError, OSError, KeyError, TypeError, AttributeError):
         return False
 
 
+def files_of_ours(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield every file that a synthesis writes for an utterance or a speaker, with its name."""
+    for path in [*folder.iterdir(), *folder.glob(f"{SPEAKERS}/*"), *folder.glob(f"{RECORDS}/*")]:
+        if ours := OURS.fullmatch(path.name):
+            yield path, ours[1]
+
+
 def remove_others(folder: Path, names: set[str]) -> None:
-    """Remove the utterances of a longer corpus and what a killed run left half-written."""
-    for path in [*folder.iterdir(), *(folder / RECORDS).glob("*")]:
-        ours = OURS.fullmatch(path.name)
-        if ours and (ours[1] not in names or path.name.startswith(".")):
+    """Remove what belongs to a larger corpus and what a killed run left half-written."""
+    for path, name in files_of_ours(folder):
+        if name not in names or path.name.startswith("."):
+            discard(path)
+
+
+def remove(folder: Path, names: set[str]) -> None:
+    """Remove utterances and speakers."""
+    for path, name in files_of_ours(folder):
+        if name in names:
             discard(path)
 
 
 def write_metadata(folder: Path, names: Sequence[str]) -> None:
     """Write ``metadata.csv``, a row per utterance."""
     rows = [read_json(record_path(folder, name), "corpus")["about"] for name in names]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(folder / "metadata.csv", text.getvalue())
+    manifest.write(folder / "metadata.csv", rows, list(rows[0]))
+
+
+def write_speakers(folder: Path, names: Sequence[str]) -> None:
+    """Write ``speakers.csv``, a row per person."""
+    rows = [read_json(record_path(folder, name), "corpus")["about"] for name in names]
+    manifest.write(folder / "speakers.csv", rows, list(rows[0]))
+
+
+def pictured(folder: Path) -> list[dict[str, Any]]:
+    """Return row and midsagittal contours of the first people of a population; none of JD3."""
+    records = [read_json(path, "corpus") for path in sorted(folder.glob(f"{RECORDS}/p???.json"))]
+    return [record for record in records if record["outlines"]]
 
 
 def make(folder: Path, seed: int, made_by: str, index: int) -> None:
-    """Make one utterance; runs in a worker."""
+    """Make one utterance of JD3; runs in a worker."""
     from pipeline.corpora.vocaltractlab import speaker
 
-    name = name_of(index)
+    name = name_of(None, index)
     rng = np.random.default_rng([seed, index])
     prompt = phonotactics.prompt(rng)
     voice = score.compose(prompt, rng)
     sound, tracks = speaker.speak(voice.xml)
+    write_utterance(folder, made_by, name, prompt, voice, sound, tracks, rng, {"speaker": "JD3"})
+
+
+def become(folder: Path, seed: int, made_by: str, number: int) -> people.Person:
+    """Be a person of the population, made now if need be; runs in a worker."""
+    from pipeline.corpora.vocaltractlab import speaker
+
+    name = person_name(number)
+    path = folder / SPEAKERS / f"{name}.speaker"
+    if is_whole(folder, name, made_by):
+        record = read_json(record_path(folder, name), "corpus")
+        speaker.load(path)
+        return people.draw(seed, number, record["about"]["redrawn"])
+    discard(record_path(folder, name))
+    for attempt in range(ATTEMPTS):
+        person = people.draw(seed, number, attempt)
+        with atomic_path(path) as part:
+            person.write(part)
+            speaker.load(part)
+            try:
+                mended = people.mend(person, speaker.area, speaker.formants)
+            except people.UnableError as error:
+                reason = error
+                continue
+            person.write(part)
+        speaker.load(path)
+        about = {**person.about, "redrawn": attempt, "mended_shapes": mended}
+        outlines = speaker.outlines(anatomy.shapes(person.root)) if number < PICTURED else {}
+        sums = {f"{SPEAKERS}/{path.name}": checksum(path)}
+        record = {"made_by": made_by, "sha256": sums, "about": about, "outlines": outlines}
+        write_json(record_path(folder, name), record)
+        return person
+    raise reason
+
+
+def make_as(folder: Path, seed: int, made_by: str, person: people.Person, job: Job, k: int) -> None:
+    """Make an utterance of a person; runs in a worker that is this person."""
+    from pipeline.corpora.vocaltractlab import speaker
+
+    assert job.speaker is not None
+    rng = np.random.default_rng([seed, job.speaker, job.utterances[k]])
+    prompt = phonotactics.prompt(rng, phonotactics.LANGUAGES[person.language], person.pace)
+    voice = score.compose(prompt, rng, person.voice)
+    own = delivery.Delivery.draw(prompt, person.rest, person.habits, rng)
+    sound, tracks = speaker.speak(voice.xml, own)
+    about = {key: person.about[key] for key in ("speaker", "sex", "size")}
+    write_utterance(folder, made_by, job.names[k], prompt, voice, sound, tracks, rng, about)
+
+
+def write_utterance(
+    folder: Path,
+    made_by: str,
+    name: str,
+    prompt: phonotactics.Prompt,
+    voice: score.Score,
+    sound: NDArray[np.float64],
+    tracks: Tracks,
+    rng: np.random.Generator,
+    about: dict[str, str],
+) -> None:
+    """Write the files of an utterance, its record last."""
     sound = GAIN * resample_poly(sound, UP, DOWN)
     sound += rng.normal(0, NOISE, len(sound))
     discard(record_path(folder, name))
     audio.write(folder / f"{name}.wav", sound, RATE)
     track_csv.write(folder / f"{name}.csv", tracks)
     textgrid.write(folder / f"{name}.TextGrid", {"phones": prompt.phones}, len(sound) / RATE)
-    about = {
+    row = {
         "id": name,
-        "speaker": "JD3",
+        **about,
         "session": "",
         "style": prompt.style,
         "sentence": prompt.text,
@@ -169,19 +331,27 @@ def make(folder: Path, seed: int, made_by: str, index: int) -> None:
     }
     files = [name + suffix for suffix in SUFFIXES]
     sums = {file: checksum(folder / file) for file in files}
-    write_json(record_path(folder, name), {"made_by": made_by, "sha256": sums, "about": about})
+    write_json(record_path(folder, name), {"made_by": made_by, "sha256": sums, "about": row})
 
 
 def serve(connection: Connection, folder: Path, seed: int, made_by: str) -> None:
-    """Make the utterances whose numbers arrive, and answer each with what went wrong or None."""
+    """Do the jobs that arrive; answer after each utterance, with what went wrong or None."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process decides what an interrupt is
     while True:
         try:
-            index = connection.recv()
+            job: Job = connection.recv()
         except EOFError:  # the parent process is gone
             return
         try:
-            make(folder, seed, made_by, index)
+            if job.speaker is not None:
+                person = become(folder, seed, made_by, job.speaker)
+            for k, index in enumerate(job.utterances):
+                if job.speaker is None:
+                    make(folder, seed, made_by, index)
+                else:
+                    make_as(folder, seed, made_by, person, job, k)
+                if k + 1 < len(job.utterances):
+                    connection.send(MORE)
         except Exception as error:
             answer: str | None = f"{type(error).__name__}: {' '.join(str(error).split())}"
         else:
@@ -192,17 +362,20 @@ def serve(connection: Connection, folder: Path, seed: int, made_by: str) -> None
             return
 
 
+MORE = ""  # an utterance is made, and the job goes on
+
+
 def in_workers(
-    folder: Path, seed: int, made_by: str, todo: Sequence[int], jobs: int
-) -> Iterator[tuple[int, str | None]]:
-    """Make utterances in worker processes; yield each number and what went wrong, or None.
+    folder: Path, seed: int, made_by: str, todo: Sequence[Job], jobs: int
+) -> Iterator[tuple[Job, str | None]]:
+    """Do jobs in worker processes; yield each after every utterance, with what went wrong or None.
 
     The library is C++ code and may take its process down with it: the worker is then replaced.
     """
     context = multiprocessing.get_context("spawn")  # a forked copy would share the parent's locks
     waiting = deque(todo)
     workers: dict[Connection, BaseProcess] = {}
-    busy: dict[Connection, int] = {}
+    busy: dict[Connection, Job] = {}
 
     def hire() -> Connection:
         ours, theirs = context.Pipe()
@@ -222,20 +395,22 @@ def in_workers(
         while busy:
             ready = wait(list(busy), PATIENCE_S)
             if not ready:
-                names = ", ".join(name_of(index) for index in busy.values())
+                names = ", ".join(job.names[0] for job in busy.values())
                 raise InputError(f"{names}: VocalTractLab does not come back; run again")
             for worker in ready:
                 assert isinstance(worker, Connection)
-                index = busy.pop(worker)
+                job = busy[worker]
                 try:
                     answer = worker.recv()
                 except (EOFError, OSError):
                     process = workers.pop(worker)
                     process.join()
                     answer = f"VocalTractLab crashed (exit status {process.exitcode})"
-                if waiting:
-                    assign(worker if worker in workers else hire())
-                yield index, answer
+                if answer != MORE:
+                    del busy[worker]
+                    if waiting:
+                        assign(worker if worker in workers else hire())
+                yield job, answer or None
     finally:
         for process in workers.values():
             process.kill()

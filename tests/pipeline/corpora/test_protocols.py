@@ -41,6 +41,32 @@ def test_random_gives_each_side_its_share_and_the_seed_tells_which(n, seed, shar
     assert splits == protocols.assign(entries, wanted)
 
 
+def test_held_out_speakers_are_in_one_set_each_whatever_they_read():
+    entries = corpus(20, 6)
+    splits = protocols.assign(entries, settings(protocol="held-out-speakers"))
+    speakers = sets_of(entries, splits, "speaker")
+    assert not speakers["train"] & speakers["test"]
+    assert not speakers["train"] & speakers["validation"]
+    assert not speakers["validation"] & speakers["test"]
+    assert (len(speakers["test"]), len(speakers["validation"])) == (3, 2)
+
+
+def test_held_out_speakers_takes_three():
+    with pytest.raises(UsageError, match="3 speakers or more; here are 2"):
+        protocols.assign(corpus(2, 20), settings(protocol="held-out-speakers"))
+
+
+@pytest.mark.parametrize(
+    ("speakers", "sentences", "name"),
+    [(10, 3, "held-out-speakers"), (9, 20, "held-out-sentences"), (1, 40, "random")],
+)
+def test_auto_holds_out_what_a_corpus_has_many_of(speakers, sentences, name):
+    entries = corpus(speakers, sentences)
+    wanted = settings(protocol="auto")
+    assert protocols.name(entries, wanted) == name
+    assert protocols.assign(entries, wanted) == protocols.assign(entries, settings(protocol=name))
+
+
 def test_another_seed_gives_another_split():
     entries = corpus(1, 50)
     one, two = (protocols.assign(entries, settings(seed=s)) for s in (1, 2))
@@ -49,7 +75,7 @@ def test_another_seed_gives_another_split():
 
 def test_random_refuses_a_sentence_in_two_sets():
     with pytest.raises(InputError, match="held-out-sentences keeps it in one"):
-        protocols.assign(corpus(4, 20), settings())
+        protocols.assign(corpus(4, 20), settings(protocol="random"))
 
 
 @pytest.mark.parametrize("protocol", ["held-out-sentences", "k-fold"])

@@ -16,13 +16,16 @@ import pytest
 
 from pipeline.corpora import vocaltractlab
 from pipeline.corpora.vocaltractlab import phonotactics, score, synthesis
+from pipeline.ground import params
 from pipeline.ground.console import InputError, UsageError
 from pipeline.ground.params import Synthesis
 from tests.conftest import ROOT
 
-SHORT = Synthesis(utterances=4, seed=2353)  # four utterances of 1.5 s with all kinds of consonants
+SHORT = Synthesis(
+    speakers=1, utterances=4, seed=2353
+)  # four utterances of 1.5 s with all kinds of consonants
 TOUCHING_MM = 18.0  # between the borders of lips that touch: they are that thick
-PARAMS = None  # the reader itself has no parameters
+PARAMS = params.load(ROOT / "params.yaml").corpus
 
 SYNTHESIZE = """
 import sys
@@ -30,7 +33,8 @@ from pathlib import Path
 from pipeline.corpora import vocaltractlab
 from pipeline.ground.params import Synthesis
 if __name__ == "__main__":
-    vocaltractlab.synthesize(Path(sys.argv[1]), Synthesis(utterances=4, seed=2353), jobs=2)
+    wanted = Synthesis(speakers=1, utterances=4, seed=2353)
+    vocaltractlab.synthesize(Path(sys.argv[1]), wanted, jobs=2)
 """
 
 
@@ -78,7 +82,7 @@ def loudness(utterance, seconds=0.01) -> np.ndarray:
 
 @pytest.mark.slow
 def test_bytes_depend_neither_on_processes_nor_on_order(corpus, tmp_path):
-    vocaltractlab.synthesize(tmp_path, Synthesis(utterances=3, seed=SHORT.seed), jobs=1)
+    vocaltractlab.synthesize(tmp_path, Synthesis(speakers=1, utterances=3, seed=SHORT.seed), jobs=1)
     alone = contents(tmp_path)
     assert len(alone) == 3 * 4 + 1
     del alone["metadata.csv"]
@@ -110,8 +114,8 @@ def test_only_what_is_missing_damaged_or_made_otherwise_is_made(corpus, tmp_path
     made = []
 
     def note(folder, seed, made_by, todo, jobs):
-        made.append(list(todo))
-        return iter([(index, None) for index in todo])
+        made.append([index for job in todo for index in job.utterances])
+        return iter([(job, None) for job in todo])
 
     monkeypatch.setattr(synthesis, "in_workers", note)
     folder = tmp_path / "copy"
@@ -124,7 +128,7 @@ def test_only_what_is_missing_damaged_or_made_otherwise_is_made(corpus, tmp_path
         file.write(b"\0\1\0\1")
     (folder / "vtl00002.TextGrid").unlink()
     vocaltractlab.synthesize(folder, SHORT)
-    vocaltractlab.synthesize(folder, Synthesis(utterances=2, seed=7))
+    vocaltractlab.synthesize(folder, Synthesis(speakers=1, utterances=2, seed=7))
     assert made == [[], [1, 2], [0, 1]]
     assert {name[:8] for name in contents(folder) if name.startswith("vtl")} == {
         "vtl00000",
@@ -292,7 +296,9 @@ def test_library_that_never_comes_back_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "0")
     monkeypatch.setattr(synthesis, "PATIENCE_S", 1.0)
     with pytest.raises(InputError, match="vtl00000: VocalTractLab does not come back"):
-        vocaltractlab.synthesize(tmp_path / "corpus", Synthesis(utterances=1, seed=1), jobs=1)
+        vocaltractlab.synthesize(
+            tmp_path / "corpus", Synthesis(speakers=1, utterances=1, seed=1), jobs=1
+        )
 
 
 def test_records_say_what_made_an_utterance(corpus):

@@ -24,7 +24,7 @@ def test_the_shipped_file_is_accepted():
         ("cell: lstm", "cell: lsmt", "recipes.default.cell", "lsmt"),
         ("  epochs: 10", "  epochs: 0", "recipes.tutorial.epochs", ">= 1"),
         ("  patience: 0", "  patiense: 0", "recipes.default", "patiense"),
-        ("utterances: 200", "utterances: many", "corpus.synthesis.utterances", "`int`, got `str`"),
+        ("utterances: 360", "utterances: many", "corpus.synthesis.utterances", "`int`, got `str`"),
         ("cutoff_hz: 20", "cutoff_hz: 60", "extract.cutoff_hz", "< 50"),
         ("recipe: default", "recipe: mine", "train.recipe", "mine"),
         ("loss: mse+pearson", "loss: gauss", "recipes.default.loss", "gauss"),

@@ -23,7 +23,7 @@ def folders(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     one_way = {"bidirectional": False, "units": (16, 12)}
     small_model.write(folder / "delayed", delay=7, cell="gru", **one_way)
-    small_model.write(folder / "corpus", mode="corpus", **one_way)
+    small_model.write(folder / "corpus", inputs="corpus", **one_way)
     small_model.write(folder / "both_ways", units=(16, 12))
     return folder
 

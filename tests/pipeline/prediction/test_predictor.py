@@ -56,7 +56,7 @@ def test_tracks_are_those_of_keras_in_mm_by_the_statistics_of_training(trained):
 
 
 def test_statistics_of_training_are_used_where_the_network_was_trained_with_them(tmp_path):
-    model = small_model.write_trained(tmp_path / "trained", mode="corpus")
+    model = small_model.write_trained(tmp_path / "trained", inputs="corpus")
     average = json.loads((tmp_path / "trained" / "model.json").read_text())["statistics"]
     x = ((mfcc(SOUND, RATE) - average["input_mean"]) / average["input_scale"]).astype(np.float32)
     by_training = Predictor.load(tmp_path / "trained")(SOUND, RATE, standardized=True)

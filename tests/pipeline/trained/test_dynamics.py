@@ -76,7 +76,7 @@ def sound():
 
 @pytest.mark.parametrize("both", [True, False])
 def test_long_sounds_are_those_of_the_whole_and_have_no_deltas(tmp_path, sound, both):
-    model(tmp_path, bidirectional=both, mode="corpus")
+    model(tmp_path, bidirectional=both, inputs="corpus")
     predict = Predictor.load(tmp_path)
     (whole,) = predict.run([predict.features(sound, RATE)])
     assert whole.shape[1] == len(predict.about.channels) == 8
@@ -86,7 +86,7 @@ def test_long_sounds_are_those_of_the_whole_and_have_no_deltas(tmp_path, sound, 
 
 
 def test_live_sound_has_tracks_alone(tmp_path, sound, capsys):
-    model(tmp_path, bidirectional=False, delay=2, mode="corpus")
+    model(tmp_path, bidirectional=False, delay=2, inputs="corpus")
     live.to_stdout(Predictor.load(tmp_path), [sound], RATE, False)
     header, *rows = capsys.readouterr().out.splitlines()
     assert header == ",".join(["time_s", *small_model.CHANNELS])

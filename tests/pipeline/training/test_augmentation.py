@@ -14,7 +14,15 @@ from pipeline.ground.console import InputError
 from pipeline.ground.storage import Store
 from pipeline.trained.dynamics import Dynamics
 from pipeline.training import fitting
-from pipeline.training.augmentation import Augmentation, Joins, Material, Pairs, Sounds, vary
+from pipeline.training.augmentation import (
+    Augmentation,
+    Joins,
+    Material,
+    Origin,
+    Pairs,
+    Sounds,
+    vary,
+)
 from tests.features.sounds import SILENCES
 from tests.pipeline.conftest import RATE, change, small_utterance
 
@@ -36,7 +44,7 @@ LIVELY = params.load().recipes["speakers"].augment.sound
 def opened(sound):
     store = Store(artifacts.STANDARDIZED, "standardize")
     split = fitting.Split.open(store, "train")
-    return split, Sounds(store, split.entries, sound, params.load())
+    return split, Sounds(Origin(store, split.entries), sound, params.load())
 
 
 def test_a_varied_utterance_has_the_length_that_was_planned(standardized):
@@ -56,7 +64,7 @@ def test_a_varied_utterance_has_the_length_that_was_planned(standardized):
 
 @pytest.mark.parametrize("mode", ["utterance", "speaker", "corpus"])
 def test_sound_that_is_left_as_it_is_gives_the_stored_features(project, stage, mode):
-    change(project / "params.yaml", standardize__mode=mode)
+    change(project / "params.yaml", standardize__inputs=mode)
     for wav in sorted((project / "recordings").glob("*.wav"))[:4]:
         tracks = wav.with_suffix(".csv")  # which start late: features and tracks are not cut alike
         header, *rows = tracks.read_text().splitlines(keepends=True)
@@ -73,7 +81,8 @@ def test_sound_that_is_left_as_it_is_gives_the_stored_features(project, stage, m
 @pytest.fixture(params=["utterance", "speaker", "corpus"])
 def joined(request, project, stage):
     """The training set of two speakers in two sessions each, standardised in every way, joined."""
-    change(project / "params.yaml", standardize__mode=request.param)
+    over = {"standardize__inputs": request.param, "standardize__targets": request.param}
+    change(project / "params.yaml", **over)
     names = [wav.stem for wav in sorted((project / "recordings").glob("*.wav"))]
     rows = [f"{name},{'ab'[k % 2]},{k // 2 % 2}\n" for k, name in enumerate(names)]
     (project / "recordings" / "metadata.csv").write_text("".join(["id,speaker,session\n", *rows]))
@@ -81,7 +90,7 @@ def joined(request, project, stage):
         assert stage(name).status == 0
     store = Store(artifacts.STANDARDIZED, "standardize")
     split = fitting.Split.open(store, "train")
-    return split, Joins(store, split.entries, BATCH), request.param
+    return split, Joins(Origin(store, split.entries), BATCH), request.param
 
 
 def raw_frames(split, k):
@@ -118,7 +127,7 @@ def test_a_stretch_is_of_one_session_and_standardised_like_an_utterance(joined):
 
 def test_the_sound_of_a_stretch_gives_the_features_of_the_stretch(joined):
     split, joins, _ = joined
-    sounds = Sounds(split.store, split.entries, STILL, params.load())
+    sounds = Sounds(joins.origin, STILL, params.load())
     rng = np.random.default_rng(2)
     for k in range(6):
         stretch = joins.pairs.draw(k, rng)
@@ -165,7 +174,7 @@ def test_the_deltas_of_each_part_are_its_own(joined, rate):
 def test_an_utterance_that_is_not_joined_has_no_seam(standardized):
     split = fitting.Split.open(Store(artifacts.STANDARDIZED, "standardize"), "train")
     augment = params.load().recipes["tutorial"].augment
-    for material in (Material(Joins(split.store, split.entries, BATCH)), Material()):
+    for material in (Material(Joins(Origin(split.store, split.entries), BATCH)), Material()):
         varied = Augmentation(augment, len(split.entries), np.random.default_rng(4), material)
         assert not any(varied.seam(k) for k in range(len(split.entries)))
 
@@ -173,7 +182,7 @@ def test_an_utterance_that_is_not_joined_has_no_seam(standardized):
 def test_one_utterance_of_a_speaker_is_joined_to_none(standardized):
     store = Store(artifacts.STANDARDIZED, "standardize")
     split = fitting.Split.open(store, "train")
-    alone = Joins(store, split.entries[:1], BATCH)
+    alone = Joins(Origin(store, split.entries[:1]), BATCH)
     assert alone.pairs.draw(0, np.random.default_rng(0)) is None
     x, y = split.read(0)
     same = Material(alone).utterance(0, x, y, True, np.random.default_rng(0))
@@ -221,7 +230,7 @@ def test_every_other_utterance_of_a_speaker_is_drawn_and_equally_often():
 def test_as_many_utterances_are_joined_as_wanted(standardized):
     split = fitting.Split.open(Store(artifacts.STANDARDIZED, "standardize"), "train")
     still = params.load().recipes["tutorial"].augment
-    material = Material(Joins(split.store, split.entries, BATCH))
+    material = Material(Joins(Origin(split.store, split.entries), BATCH))
     for share in (0.0, 0.5, 1.0):
         augment = msgspec.structs.replace(still, join=share)
         changed = []
@@ -266,8 +275,9 @@ def test_a_stretch_without_speech_stays_as_it_is_stored(standardized, monkeypatc
 
 def test_the_epoch_decides_what_is_drawn(standardized):
     split, sounds = opened(LIVELY)
-    material = Material(Joins(split.store, split.entries, BATCH), sounds)
-    augment, n = params.load().recipe.augment, len(split.entries)
+    material = Material(Joins(Origin(split.store, split.entries), BATCH), sounds)
+    augment = msgspec.structs.replace(params.load().recipe.augment, join=1.0, rate=0.0)
+    n = len(split.entries)
     one, same, other = (
         Augmentation(augment, n, np.random.default_rng(seed), material).apply(0, *split.read(0))[0]
         for seed in (1, 1, 2)

@@ -1,0 +1,195 @@
+"""A few minutes of a new speaker: from scratch, and from a network trained on another one.
+
+``python -m studies.adapt`` takes each of the two speakers of STEM-E2VA in ``../shared/data`` as the
+new one: it trains on 0.25, 0.5, 1, 2 and 5 minutes of that speaker's sentences, from scratch and
+from the other speaker's network, by the recipe ``few-minutes``, with three seeds, and tests on
+sentences that neither heard. What is trained on is drawn by the seed. At 0 minutes the other
+speaker's network is tested as it is. ``--table`` trains nothing. Figures are kept in
+``studies/results/adapt.json`` as soon as they are known; an interrupted command resumes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.machine import ROOT, machine
+from features.frames import FRAME_RATE
+from pipeline.corpora import protocols
+from pipeline.ground import artifacts
+from pipeline.ground.console import UsageError, run, say_text
+from pipeline.ground.storage import Entry, Store, write_text
+from pipeline.plots import style
+from studies import real_corpora, trials
+from studies.real_corpora import FOLDER, SETTINGS
+from studies.trials import Result, Results, Trial
+
+RESULTS = ROOT / "studies" / "results" / "adapt.json"
+PICTURE = ROOT / "docs" / "pictures" / "adapt"
+SPEAKERS = ("DP", "JJW")
+MINUTES = (0.25, 0.5, 1.0, 2.0, 5.0)
+SEEDS = 3
+HELD_OUT_S = 8  # of the new speaker, to choose the epoch by
+WAYS = {
+    "scratch": "from scratch",
+    "other": "from another real speaker",
+}
+SCRATCH = {  # more and larger steps than from where a network has been already
+    "train.recipe": "few-minutes",
+    "recipes.few-minutes.learning_rate": 3e-3,
+    "recipes.few-minutes.epochs": 60,
+}
+HEADER = ("new speaker", "minutes", *WAYS.values())
+
+
+def other_speaker(speaker: str) -> Trial:
+    """Return the training on the other speaker alone, tested on the sentences of the new one."""
+    (other,) = (name for name in SPEAKERS if name != speaker)
+    entries = splits()
+    lists = {split: of_speaker(entries[split], other) for split in protocols.SPLITS[:2]}
+    lists[protocols.TEST] = of_speaker(entries[protocols.TEST], speaker)
+    return trial(f"{speaker}-other-0", lists, {}, 1)
+
+
+def of_speaker(entries: Sequence[Entry], speaker: str) -> list[Entry]:
+    """Return the entries of a speaker."""
+    return [entry for entry in entries if entry.about["speaker"] == speaker]
+
+
+def splits() -> dict[str, list[Entry]]:
+    """Return the utterances of both speakers by split, no sentence in two of them."""
+    found: dict[str, list[Entry]] = {split: [] for split in protocols.SPLITS}
+    for entry in Store(FOLDER / "pooled" / artifacts.STANDARDIZED, "standardize").entries:
+        found[entry.about["split"]].append(entry)
+    return found
+
+
+def few(speaker: str, minutes: float, seed: int) -> dict[str, list[Entry]]:
+    """Return so many minutes of a speaker's training sentences, and a few seconds beside."""
+    entries = splits()
+    own = of_speaker(entries[protocols.TRAIN], speaker)
+    order = np.random.default_rng(seed).permutation(len(own))
+    drawn = [own[k] for k in order.tolist()]
+    apart = drawn[0].about["sentence"]  # of the validation set, and of no other
+    sides = {
+        protocols.VALIDATION: [e for e in drawn if e.about["sentence"] == apart],
+        protocols.TRAIN: [e for e in drawn if e.about["sentence"] != apart],
+    }
+    wanted = {protocols.VALIDATION: HELD_OUT_S * FRAME_RATE, protocols.TRAIN: minutes * 6000}
+    lists: dict[str, list[Entry]] = {split: [] for split in sides}
+    for split, entries_of in sides.items():
+        for entry in entries_of:
+            if sum(other.frames for other in lists[split]) < wanted[split]:
+                lists[split].append(entry)
+    return lists | {protocols.TEST: of_speaker(entries[protocols.TEST], speaker)}
+
+
+def trial(
+    name: str, lists: dict[str, list[Entry]], overrides: real_corpora.Overrides, seed: int
+) -> Trial:
+    """Return a training on lists of utterances."""
+    own = {
+        "standardize.protocol": "file-lists",
+        "standardize.lists": {split: f"{split}.txt" for split in protocols.SPLITS},
+        **overrides,
+    }
+    files = {
+        f"{split}.txt": "".join(f"{entry.id}\n" for entry in entries)
+        for split, entries in lists.items()
+    }
+    return Trial(name, own, seed, files, SETTINGS["pooled"].overrides)
+
+
+def train(speaker: str, minutes: Sequence[float], seeds: int, path: Path) -> None:
+    """Train all of one new speaker that has not been trained."""
+    source = real_corpora.prepare("pooled")
+    start = FOLDER / f"without-{speaker}"
+    if not (start / "model.json").exists() or f"{speaker}-other-0/1" not in trials.load(path):
+        trials.run(other_speaker(speaker), FOLDER, path, source, keep=start)
+    adapted = {"train.init": f"../../{start.name}", "train.recipe": "few-minutes"}
+    for seed in range(1, seeds + 1):
+        for length in minutes:
+            lists = few(speaker, length, seed)
+            for way, overrides in (("other", adapted), ("scratch", SCRATCH)):
+                one = trial(f"{speaker}-{way}-{length:g}", lists, overrides, seed)
+                if one.key not in trials.load(path):
+                    trials.run(one, FOLDER, path, source)
+
+
+def made(results: Results, speaker: str, way: str, minutes: float) -> list[Result]:
+    """Return the seeds of a point."""
+    start = f"{speaker}-{way}-{minutes:g}/"
+    return [result for key, result in results.items() if key.startswith(start)]
+
+
+def markdown(results: Results) -> str:
+    """Return the table: Pearson's r and RMSE in mm, as delivered."""
+    lines: list[Sequence[str]] = [HEADER, ("---",) * len(HEADER)]
+    for speaker in SPEAKERS:
+        for minutes in (0.0, *MINUTES):
+            cells = [""] * len(WAYS)
+            for k, way in enumerate(WAYS):
+                if own := made(results, speaker, way, minutes):
+                    r, mm = (trials.figure(own, "predicted", n) for n in ("pearson_r", "rmse_mm"))
+                    cells[k] = f"{r.text(3)}, {mm.mean:.2f} mm"
+            if any(cells):
+                lines.append((speaker, f"{minutes:g}", *cells))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def draw(results: Results, stem: Path) -> None:
+    """Draw r against minutes, a panel for each new speaker."""
+    figure = style.figure(style.PAGE, 65)
+    panels = figure.subplots(1, len(SPEAKERS), sharey=True)
+    ticks = (0.0, *MINUTES)
+    for axes, speaker in zip(panels, SPEAKERS, strict=True):
+        for way, colour in zip(WAYS, (style.BLUE, style.VERMILION), strict=True):
+            points = [
+                (ticks.index(m), trials.figure(own, "predicted", "pearson_r"))
+                for m in ticks
+                if (own := made(results, speaker, way, m))
+            ]
+            if points:
+                at = [x for x, _ in points]
+                low, high = ([r.spread[k] for _, r in points] for k in (0, 1))
+                axes.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0)
+                means = [r.mean for _, r in points]
+                axes.plot(at, means, "o-", color=colour, markersize=3.5, label=WAYS[way])
+        axes.set_xticks(range(len(ticks)), [f"{m:g}" for m in ticks])
+        axes.set_xlabel("minutes of the new speaker")
+        axes.set_title(f"new speaker: {speaker}")
+        axes.grid(color="#E6E6E6", linewidth=0.4)
+    panels[0].set_ylabel("Pearson's r (band: seeds)")
+    panels[0].legend(loc="lower right", frameon=False)
+    style.save(figure, stem)
+
+
+def main() -> None:
+    """Train, print, write and draw."""
+    parser = argparse.ArgumentParser(prog="python -m studies.adapt", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--speakers", nargs="+", choices=SPEAKERS, default=SPEAKERS)
+    parser.add_argument("--minutes", type=float, nargs="+", default=MINUTES)
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="default: %(default)s")
+    parser.add_argument("--table", action="store_true", help="train nothing; show what there is")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="default: %(default)s")
+    parser.add_argument("--picture", type=Path, default=PICTURE, help="without ending")
+    options = parser.parse_args()
+    if options.seeds < 1 or min(options.minutes) <= 0:
+        raise UsageError("--seeds and --minutes: more than 0")
+    for speaker in () if options.table else options.speakers:
+        train(speaker, options.minutes, options.seeds, options.results)
+    results, facts = trials.load(options.results), machine()
+    write_text(options.results.with_suffix(".md"), markdown(results))
+    say_text(
+        f"{markdown(results)}\n{facts['cores']} cores of {facts['processor']}, {facts['system']}"
+    )
+    if results:
+        draw(results, options.picture)
+
+
+if __name__ == "__main__":
+    run(main)
