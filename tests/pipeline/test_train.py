@@ -292,7 +292,7 @@ def test_an_ensemble_is_its_members_averaged(standardized, stage):
 
     sound = np.random.default_rng(1).normal(size=16_000)
     average, *each = (
-        predictor.run_parts([predictor.features(sound, 16_000)])[0]
+        predictor.run([predictor.features(sound, 16_000)])[0]
         for predictor in (Predictor.load("trained"), *(row[2] for row in single))
     )
     np.testing.assert_allclose(average, np.mean(each, axis=0), atol=1e-6)
