@@ -69,14 +69,18 @@ def summary(pooled: dict[str, float], unit: str = "mm") -> list[list[str]]:
     def figure(value: float) -> str:
         return "–" if np.isnan(value) else f"{value:.3f}"
 
-    rows = [["test set", *columns.values()]]
+    rows, seen = [["test set", *columns.values()]], set()
     for row in tables.read("summary"):
+        known = (row["predictor"], *(row[name] for name in columns))
+        if known in seen:  # targets of a speaker or corpus: nothing of the utterance is given
+            continue
+        seen.add(known)
         title = f"{row['predictor']}, {ways[row['figures']]}"
         rows.append([title, *(figure(row[name]) for name in columns)])
         ends = [(figure(row[f"{name}_low"]), figure(row[f"{name}_high"])) for name in columns]
         rows.append(["95 % interval", *(f"{low} to {high}" for low, high in ends)])
-    known = ["" if name not in pooled else figure(pooled[name]) for name in columns]
-    rows.insert(3, ["network, as delivered, all frames of a speaker", *known])
+    over_frames = ["" if name not in pooled else figure(pooled[name]) for name in columns]
+    rows.insert(3, ["network, as delivered, all frames of a speaker", *over_frames])
     return rows
 
 
