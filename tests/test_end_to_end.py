@@ -185,6 +185,7 @@ def test_predict_without_a_model_says_what_to_run(tmp_path):
     assert outcome.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["watch", "corpus", "extract", "standardize", "train", "evaluate", "plot", "predict"]
 )

@@ -13,6 +13,8 @@ from tests.conftest import ROOT
 from tests.pipeline import small_model
 from tests.pipeline.conftest import RATE, small_utterance
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
 
 
@@ -82,7 +84,6 @@ def test_predicting_leaves_nothing_in_the_home_but_a_cache_of_fonts(place):
     assert {path.parent.name for path in left} <= {"matplotlib", "fontconfig"}
 
 
-@pytest.mark.slow
 def test_another_projects_keras_settings_are_not_taken(tmp_path):
     (tmp_path / ".keras").mkdir()
     settings = {"backend": "jax", "floatx": "float16", "image_data_format": "channels_first"}

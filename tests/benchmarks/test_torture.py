@@ -51,6 +51,7 @@ def test_a_command_that_writes_whole_files_has_no_fault(tmp_path):
     assert one.faults == []
 
 
+@pytest.mark.slow
 def test_half_a_file_taken_for_whole_is_found(tmp_path):
     one = torturer(tmp_path, CARELESS)
     one.kill(30)

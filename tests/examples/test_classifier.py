@@ -54,6 +54,7 @@ def small(layers) -> keras.Model:
 EASY = classifier.Task("easy", small, batch=20, epochs=1, published=0.9, xla=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_are_those_of_keras_with_the_same_weights(name):
     rng = np.random.default_rng(0)

@@ -119,6 +119,7 @@ def features():
     return {"inputs": x, "resets": np.zeros((2, 6), bool)}
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_the_mixture_of_its_members(tmp_path):
     """Moments of the mixture by drawing from it."""
     made = members(3)

@@ -52,8 +52,8 @@ def weights_gradient(layer, x, upstream, **inputs):
     [
         pytest.param({"gradient": "automatic"}, None, marks=pytest.mark.jax),
         pytest.param({"unroll": True}, "graph", marks=pytest.mark.jax),
-        pytest.param({"unroll": True}, "xla"),
-        pytest.param({}, "xla"),
+        pytest.param({"unroll": True}, "xla", marks=pytest.mark.slow),
+        pytest.param({}, "xla", marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize("name", LAYERS)
@@ -393,7 +393,14 @@ def test_bfloat16_has_the_loss_curve_of_float32():
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param("lstm", marks=pytest.mark.jax), "gru", "relu", "static", "delayed"]
+    "name",
+    [
+        pytest.param("lstm", marks=pytest.mark.jax),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("gru", "relu", "static", "delayed")
+        ),
+    ],
 )
 def test_save_and_load_round_trips_exactly(name, tmp_path):
     length = 12 if name == "static" else None

@@ -7,6 +7,8 @@ import pytest
 from models import recurrent
 from tests.gradients import outputs_and_gradients, relative_error
 
+pytestmark = pytest.mark.slow
+
 LAYERS = {
     "tanh": ("SimpleRNN", {}),
     "relu": ("SimpleRNN", {"activation": "relu"}),

@@ -126,6 +126,7 @@ def test_strict_stops_with_the_same_reason(broken, stage):
     assert not (project / "data" / "corpus" / "manifest.csv").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", ["wrong byte order"], indirect=True)
 def test_the_inspection_says_it_too(broken, stage):
     _, name, reason = broken

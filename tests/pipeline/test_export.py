@@ -40,6 +40,7 @@ def features(frames, batch=2):
     return np.random.default_rng(7).normal(size=(batch, frames, 39)).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("frames", [1, 3, 60])
 def test_layers_of_keras_itself_give_the_same(folders, name, frames):
@@ -96,6 +97,7 @@ def test_a_saved_model_takes_any_batch_and_length(folders, name, tmp_path):
         np.testing.assert_allclose(loaded.serve(x), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, n in NETWORKS.items() if "bidirectional" in n])
 def test_litert_steps_with_explicit_states_are_the_whole(folders, name, tmp_path):
     import tensorflow as tf

@@ -81,6 +81,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 def test_a_name_is_a_name(predict, tmp_path, name):
     audio.write(tmp_path / f"{name}.wav", SOUND, RATE)
@@ -201,6 +202,7 @@ def limited():
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "wav", "npz", "matlab", "ssff", "est", "textgrid"])
 def test_a_full_disk_is_one_line_and_leaves_nothing(model, tmp_path, form):
     audio.write(tmp_path / "u.wav", np.tile(SOUND, 8), RATE)
@@ -214,6 +216,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(model, tmp_path, form):
     assert listed(tmp_path) == ["u.wav"]
 
 
+@pytest.mark.slow
 def test_a_picture_that_fails_leaves_nothing(model, tmp_path):
     audio.write(tmp_path / "u.wav", SOUND, RATE)
 
@@ -238,6 +241,7 @@ def test_output_that_takes_no_more_is_one_line(model, tmp_path):
     assert command.returncode == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
 def test_workers_end_with_the_process_that_started_them(model, tmp_path, ending):
     for k in range(200):

@@ -143,6 +143,7 @@ def test_a_copy_of_the_project_reads_the_same_recordings(project, copy, stage, m
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_a_sound_is_varied_in_a_copy_too(project, copy, stage, monkeypatch):
     change(copy / "params.yaml", train__recipe="speakers", recipes__default__epochs=1)
     monkeypatch.chdir(copy)

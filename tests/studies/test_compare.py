@@ -37,6 +37,7 @@ def test_a_row_without_augmentation_varies_nothing(tmp_path):
     assert settings.recipe.augment == settings.recipes["tutorial"].augment
 
 
+@pytest.mark.slow
 def test_the_command_of_a_row_gives_its_parameters(tmp_path, monkeypatch):
     from dvc.utils.hydra import apply_overrides
 
@@ -147,6 +148,7 @@ def ran(tmp_path, monkeypatch):
 WHERE = ("--results", "results/compare.json", "--picture", "picture")
 
 
+@pytest.mark.slow
 def test_rows_are_trained_once_and_an_interrupted_table_goes_on(ran, monkeypatch, tmp_path):
     def interrupted(folder, stages, title, source):
         ran.append((folder, stages, title, source))

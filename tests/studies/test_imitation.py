@@ -64,6 +64,7 @@ def test_an_utterance_of_the_embedded_corpus_is_imitated(tmp_path):
     assert np.median(late) < np.median(same) - 0.02
 
 
+@pytest.mark.slow
 def test_people_say_the_same_in_their_own_ways():
     pytest.importorskip("vocaltractlab_cython")
     phones = [Label(0.5 + k / 10, 0.6 + k / 10, text) for k, text in enumerate("sabi")]

@@ -21,6 +21,7 @@ def test_every_training_has_parameters_that_params_yaml_could_have(tmp_path, set
     assert found.standardize.protocol == SETTINGS[setting].split["protocol"]
 
 
+@pytest.mark.slow
 def test_the_network_in_torch_does_not_see_padding():
     from studies import twin
 
@@ -42,6 +43,7 @@ def test_the_network_in_torch_does_not_see_padding():
     assert float(twin.error(model, pairs).detach()) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_network_in_torch_learns_and_keeps_its_best_epoch(monkeypatch):
     from studies import twin
 

@@ -154,6 +154,7 @@ def test_labels_that_cannot_be_used_are_counted_in_one_line_of_the_stage(project
     assert looked.status == 0 and "labels left out: " in looked.out, looked.err
 
 
+@pytest.mark.slow
 def test_htk_labels_of_a_corpus_do_not_end_the_look(tmp_path, project, stage):
     rows = "\r\n".join("\t".join(map(str, [6866 * k, *range(k, k + 16)])) for k in range(200))
     for speaker in ("JW11", "JW12"):

@@ -185,6 +185,7 @@ def test_raw_sweeps_without_names_go_by_number(tmp_path):
     assert inspection.with_names(settings("xrmb"), tmp_path) == settings("xrmb")
 
 
+@pytest.mark.slow
 def test_the_command_prints_draws_and_leaves_the_stages_alone(project, stage):
     outcome = stage("corpus", "--inspect", "--reader", "folder", "--path", "recordings")
     assert outcome.status == 0, outcome.err
@@ -299,6 +300,7 @@ SWAPPED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SENSORS)
 def test_a_real_corpus_that_was_spoiled_is_said(real, name):
     for factor, unit in ((0.1, "cm"), (0.001, "m"), (1000, "micrometres")):

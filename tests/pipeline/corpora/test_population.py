@@ -72,6 +72,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_a_killed_synthesis_with_more_processes_ends_with_the_same_bytes(corpus, tmp_path):
     folder = tmp_path / "killed"
     command = [sys.executable, "-c", SYNTHESIZE, str(folder)]
@@ -91,6 +92,7 @@ def test_a_killed_synthesis_with_more_processes_ends_with_the_same_bytes(corpus,
     assert contents(folder) == contents(corpus)
 
 
+@pytest.mark.slow
 def test_every_speaker_says_what_is_his_share_in_his_own_name(corpus, utterances):
     assert [u.id for u in utterances] == ["p000-00", "p000-01", "p001-00"]
     assert [u.speaker for u in utterances] == ["p000", "p000", "p001"]
@@ -103,6 +105,7 @@ def test_every_speaker_says_what_is_his_share_in_his_own_name(corpus, utterances
     assert float(table["p000"]["jaw_mm"]) != float(table["p001"]["jaw_mm"])
 
 
+@pytest.mark.slow
 def test_tracks_and_sound_are_those_of_an_utterance(utterances):
     for utterance in utterances:
         seconds = len(utterance.audio) / utterance.sample_rate
@@ -215,6 +218,7 @@ def test_vowels_that_changed_places_are_refused():
         people.check_order(shapes, formants_of(heard))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(3))
 def test_made_people_close_their_closures_and_open_their_vowels(library, number, tmp_path):
     """In a process of its own: the library's state is global."""
@@ -303,6 +307,7 @@ def test_lips_share_their_opening_and_keep_it():
     assert np.all(np.diff(after[:, 2]) < 0)  # the lower one goes back as it goes down
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "line"),
     [
@@ -346,6 +351,7 @@ def test_a_speaker_with_whom_the_library_fails_is_left_out(
     assert not list(folder.rglob("*p001*"))
 
 
+@pytest.mark.slow
 def test_a_library_that_fails_with_everybody_is_an_error(tmp_path, monkeypatch):
     stand_in = "raise ImportError('no such symbol')\n"
     (tmp_path / "vocaltractlab_cython.py").write_text(stand_in)
@@ -355,6 +361,7 @@ def test_a_library_that_fails_with_everybody_is_an_error(tmp_path, monkeypatch):
         vocaltractlab.synthesize(tmp_path / "corpus", TWO, jobs=1)
 
 
+@pytest.mark.slow
 def test_a_smaller_population_and_one_speaker_leave_nothing_of_a_larger_one(corpus, tmp_path):
     for name, data in contents(corpus).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -110,6 +110,7 @@ def test_killed_run_goes_on_to_the_same_bytes(corpus, tmp_path):
     assert contents(folder) == contents(corpus)
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_damaged_or_made_otherwise_is_made(corpus, tmp_path, monkeypatch):
     made = []
 
@@ -136,6 +137,7 @@ def test_only_what_is_missing_damaged_or_made_otherwise_is_made(corpus, tmp_path
     }
 
 
+@pytest.mark.slow
 def test_metadata_lists_every_utterance(corpus):
     with (corpus / "metadata.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -144,6 +146,7 @@ def test_metadata_lists_every_utterance(corpus):
     assert all(row["voice_quality"] in score.QUALITIES for row in rows)
 
 
+@pytest.mark.slow
 def test_reader_gives_sound_tracks_and_labels_of_one_length(utterances):
     for utterance in utterances:
         seconds = len(utterance.audio) / utterance.sample_rate
@@ -159,12 +162,14 @@ def test_reader_gives_sound_tracks_and_labels_of_one_length(utterances):
         assert utterance.tracks.values.shape[1] == 36
 
 
+@pytest.mark.slow
 def test_no_stretch_is_digitally_silent(utterances):
     for utterance in utterances:
         level = loudness(utterance, 0.03)[2:-2]  # the window lies within the sound
         assert level.min() == pytest.approx(-70, abs=1)
 
 
+@pytest.mark.slow
 def test_fleshpoints_lie_where_they_belong(utterances):
     values = np.concatenate([utterance.tracks.values for utterance in utterances])
     at = dict(zip(utterances[0].tracks.channels, values.T, strict=True))
@@ -185,6 +190,7 @@ def test_fleshpoints_lie_where_they_belong(utterances):
     assert np.ptp(at["VL_y"]) > 2  # nasals lower the velum
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [("TT", "TD"), ("UL", "LL"), ("LI", "VL")])
 def test_tracks_move_as_organs_do(utterances, channels):
     """Smoothly: no faster than the 0.6 m/s that tongues reach, and never at rest throughout."""
@@ -193,6 +199,7 @@ def test_tracks_move_as_organs_do(utterances, channels):
         assert 0.1 < steps.max() < 6
 
 
+@pytest.mark.slow
 def test_stops_interrupt_the_sound_where_they_are_labelled(utterances):
     stops = 0
     for utterance in utterances:
@@ -205,6 +212,7 @@ def test_stops_interrupt_the_sound_where_they_are_labelled(utterances):
     assert stops >= 8
 
 
+@pytest.mark.slow
 def test_sound_bursts_out_when_the_lips_part(utterances):
     """Sound and tracks run on one clock: either 20 ms late fails, in every burst."""
     heard = 0
@@ -270,6 +278,7 @@ def test_jobs_must_be_a_number_of_processes(tmp_path):
         vocaltractlab.synthesize(tmp_path, SHORT, jobs=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -301,6 +310,7 @@ def test_library_that_never_comes_back_is_given_up(tmp_path, monkeypatch):
         )
 
 
+@pytest.mark.slow
 def test_records_say_what_made_an_utterance(corpus):
     record = json.loads((corpus / ".made" / "vtl00000.json").read_text())
     assert record["made_by"] == synthesis.fingerprint(SHORT.seed)

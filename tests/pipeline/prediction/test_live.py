@@ -84,6 +84,7 @@ def test_rows_come_as_early_as_was_said(folders):
     process.stderr.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["WAV", "AIFF", "FLAC", "OGG", "AU", "CAF", "MP3", "W64", "NIST"])
 def test_a_sound_file_is_not_taken_for_samples(folders, tmp_path, form):
     soundfile.write(tmp_path / "a", np.tile(small_utterance(0)[0], (2, 1)).T, RATE, format=form)

@@ -59,6 +59,7 @@ def feed(network, x, lengths):
     return {"inputs": x, "lengths": np.asarray(lengths, np.int32), **states}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stack", NETWORKS, ids=str)
 def test_onnxruntime_agrees_with_keras_on_utterances_of_unequal_length(stack, tmp_path):
     model, x = regressor(**stack), batch()

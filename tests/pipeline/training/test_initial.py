@@ -57,6 +57,7 @@ def test_another_shape_is_one_line_that_names_it(tmp_path, changes, key):
         start_from(tmp_path / "first", network(8), recipe(**changes), small_model.CHANNELS)
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_what_was_learned(standardized, stage):
     change(standardized / "params.yaml", recipes__default__learning_rate=1e-9)
     assert stage("train").status == 0
