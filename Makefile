@@ -7,21 +7,27 @@
 # make tutorials   the other tasks of the tutorials: digits, text, one step of an LSTM
 # make torture    kill, starve and obstruct the pipeline and predict; outputs stay the same bytes
 # make lock    pin the newest versions that pyproject.toml allows
+# make test PYTHON=python3.13   any of these with another Python, in an environment of its own
+# make pythons   make test with each Python of pyproject.toml that pyenv has
 
+PYTHONS := 3.11 3.12 3.13
 PYTHON ?= python3
-BIN := .venv/bin
+# .venv, or .venv-3.13 where PYTHON stands on the command line
+VENV := .venv$(if $(filter command,$(origin PYTHON)),$(shell $(PYTHON) -c \
+  'import sys; print("-%d.%d" % sys.version_info[:2])'))
+BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: repro test check bench compare real tutorials torture lock debian scm
+.PHONY: repro test check pythons bench compare real tutorials torture lock debian scm
 
-repro: .venv/run scm
+repro: $(VENV)/run scm
 	@dvc repro
 	@python -m pipeline.compare
 
 # A folder without git, such as an unpacked ZIP, is a project for DVC, too.
 LOCALLY := dvc config --quiet --local
-scm: .venv/run
+scm: $(VENV)/run
 	@if [ -e .git ] || git rev-parse --git-dir >/dev/null 2>&1; then \
 	  ! grep -qs no_scm .dvc/config.local || $(LOCALLY) --unset core.no_scm; \
 	elif ! grep -qs no_scm .dvc/config.local; then \
@@ -29,39 +35,46 @@ scm: .venv/run
 	  $(LOCALLY) core.no_scm true; \
 	fi
 
-test: .venv/dev debian style
+test: $(VENV)/dev debian style
 	python -m pytest --numprocesses 2 --dist worksteal
 
-check: .venv/dev style
+check: $(VENV)/dev style
 	python -m pytest --numprocesses 2 --dist worksteal -m "not slow"
 
+pythons:
+	@for version in $(PYTHONS); do \
+	  python=$$(pyenv prefix "$$(pyenv latest $$version 2>/dev/null)" 2>/dev/null)/bin/python; \
+	  if test -x "$$python"; then $(MAKE) test PYTHON="$$python" || exit; \
+	  else echo "Python $$version: pyenv has none, skipped"; fi; \
+	done
+
 .PHONY: style
-style: .venv/dev
+style: $(VENV)/dev
 	ruff check .
 	ruff format --check .
 	lint-imports
 	mypy
 
-bench: .venv/dev
+bench: $(VENV)/dev
 	python -m benchmarks.recurrent
 	python -m benchmarks.predict
 	python -m benchmarks.cluster
 	python -m benchmarks.characters
 	python -m benchmarks.digits
 
-compare: .venv/run
+compare: $(VENV)/run
 	@python -m studies.compare
 	@python -m studies.corpus_size
 	@python -m studies.time_to_quality
 
-real: .venv/run
+real: $(VENV)/run
 	@python -m studies.real_speech --imitate 12
 
-torture: .venv/run
+torture: $(VENV)/run
 	@python -m benchmarks.torture
 
 # Trainings on digits side by side, a core each.
-tutorials: .venv/run
+tutorials: $(VENV)/run
 	@python -m examples.lstm_step_by_step
 	@python -m examples.digits
 	@python -m examples.characters
@@ -72,24 +85,39 @@ debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	    ! dpkg -s $(DEBIAN) >/dev/null 2>&1; then \
 	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	    apt-get install -qq --no-install-recommends $(DEBIAN)) >.venv/debian.log 2>&1 \
+	    apt-get install -qq --no-install-recommends $(DEBIAN)) >$(VENV)/debian.log 2>&1 \
 	    || echo "Debian packages not installed ($(DEBIAN)): some tests will skip"; \
 	fi
 
-.venv/run: requirements.lock
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "Installing what requirements.lock pins into .venv ..."
+$(VENV)/run: requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -c \
+	  'import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(PYTHONS)".split())' \
+	  || { echo "$(PYTHON) is none of Python $(PYTHONS): say which, as in" \
+	            "make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what requirements.lock pins into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@touch $@
 
-.venv/dev: .venv/run requirements-dev.lock
-	@echo "Installing what requirements-dev.lock pins into .venv ..."
+$(VENV)/dev: $(VENV)/run requirements-dev.lock
+	@echo "Installing what requirements-dev.lock pins into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 	@touch $@
 
-# a local build's suffix (+cpu) is no part of a version that others can have
-PIN = $(BIN)/python -m pip freeze --exclude articulatory-inversion | sed 's/+cpu$$//'
+# A local build's suffix (+cpu) is no part of a version that others can have. What only a newer
+# Python needs is pinned for it alone.
+PIN = python -m pip freeze --exclude articulatory-inversion | sed 's/+cpu$$//'
+OLDEST := $(firstword $(PYTHONS))
+NEWEST := $(lastword $(PYTHONS))
 lock:
-	rm -rf .venv build && $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet '.[synthesis]' && $(PIN) > requirements.lock
-	$(BIN)/python -m pip install --quiet '.[synthesis,dev]' && $(PIN) > requirements-dev.lock
+	@for extras in synthesis:requirements.lock synthesis,dev:requirements-dev.lock; do \
+	  lock=$${extras#*:}; rm -rf build build-*; \
+	  for version in $(OLDEST) $(NEWEST); do \
+	    python$$version -m venv build-$$version || exit; \
+	    constraint=; test $$version = $(OLDEST) || constraint="-c $$lock"; \
+	    build-$$version/bin/python -m pip install --quiet $$constraint ".[$${extras%:*}]" || exit; \
+	    if test $$version = $(OLDEST); then build-$$version/bin/$(PIN) > $$lock; \
+	    else build-$$version/bin/$(PIN) | grep -vxFf $$lock \
+	      | sed "s/$$/; python_version >= \"$$version\"/" >> $$lock; fi; \
+	  done; \
+	done; rm -rf build build-*

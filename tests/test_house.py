@@ -1,5 +1,6 @@
 """The structure of the code: what a stage depends on, and which folder may import which."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -71,3 +72,12 @@ def test_the_picture_of_the_architecture_is_the_contract_and_has_every_folder():
     shown = {name for row in rows for name in row}
     inside = {path.stem for path in (ROOT / "pipeline").iterdir() if path.name[0] not in "_."}
     assert shown == inside | {"features", "models"}
+
+
+def test_makefile_and_pyproject_name_the_same_pythons():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [c.rpartition(" ")[2] for c in project["classifiers"] if "Python :: 3." in c]
+    line = re.search(r"^PYTHONS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert line is not None and line[1].split() == named
+    least, beyond = (int(minor) for minor in re.findall(r"3\.(\d+)", project["requires-python"]))
+    assert named == [f"3.{minor}" for minor in range(least, beyond)]
