@@ -195,6 +195,7 @@ def test_every_stage_explains_itself(name):
     assert f"python -m pipeline.{name}" in outcome.stdout
 
 
+@pytest.mark.slow
 def test_a_wrong_parameter_is_one_line_and_status_2(tmp_path):
     shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
     change(tmp_path / "params.yaml", recipes__default__units=[-3])

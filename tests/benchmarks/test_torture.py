@@ -41,6 +41,7 @@ def torturer(folder, body: str) -> Torturer:
     return one
 
 
+@pytest.mark.slow
 def test_a_command_that_writes_whole_files_has_no_fault(tmp_path):
     one = torturer(tmp_path, SAFE)
     (tmp_path / "data" / ".9.part").touch()  # of a process that was killed

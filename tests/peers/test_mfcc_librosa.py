@@ -33,6 +33,7 @@ def noise(samples):
     return (0.1 * np.random.default_rng(3).standard_normal(samples)).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [512, 1599, 1600, 1601, 48000])
 def test_equal_to_the_plain_call_at_every_frame(samples):
     frames = mfcc(noise(samples), 16000)

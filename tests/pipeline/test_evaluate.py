@@ -55,6 +55,7 @@ def rows(name):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_trained_network_is_scored_beside_its_floors_the_same_way_twice(trained, stage):
     assert "test utterances" in stage("evaluate").out
     first = artifacts.METRICS.read_bytes()

@@ -108,6 +108,7 @@ def test_names_that_differ_in_case_or_form_of_accents_alone_are_two(predict, tmp
     assert len(listed(tmp_path / "out")) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [240, 249, 250])
 def test_a_name_as_long_as_there_is(predict, tmp_path, length):
     """Up to NAME.json of 255 bytes, whatever it is called while it is made."""
@@ -118,6 +119,7 @@ def test_a_name_as_long_as_there_is(predict, tmp_path, length):
     assert listed(tmp_path) == sorted(f"{name}.{end}" for end in ("csv", "json", "png", "wav"))
 
 
+@pytest.mark.slow
 def test_a_name_that_is_too_long_for_its_results_is_one_line_and_leaves_nothing(predict, tmp_path):
     name = "x" * 251
     audio.write(tmp_path / f"{name}.wav", SOUND, RATE)

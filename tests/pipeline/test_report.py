@@ -136,6 +136,7 @@ def shown_places(page, side):
     return np.stack([data["x"], data["y"]], axis=1)
 
 
+@pytest.mark.slow
 def test_loads_from_disk_without_an_error_or_a_request_to_any_machine(page, driver):
     severe = [entry for entry in driver.get_log("browser") if entry["level"] != "INFO"]
     assert severe == []
@@ -149,6 +150,7 @@ def test_loads_from_disk_without_an_error_or_a_request_to_any_machine(page, driv
     assert {url.partition(":")[0] for url in asked} <= {"file", "data", "blob", "chrome"}
 
 
+@pytest.mark.slow
 def test_choosing_an_utterance_changes_sound_tracks_and_time_axis(page):
     page.choose(1)
     page.wait("document.getElementById('sound').duration > 2")
@@ -163,6 +165,7 @@ def test_choosing_an_utterance_changes_sound_tracks_and_time_axis(page):
     assert page.data("phones")["phone"] == ["a:", "</script>"]
 
 
+@pytest.mark.slow
 def test_position_of_the_sound_moves_cursor_and_midsagittal_view(page):
     for time in (0.4, 1.2):
         page.run(f"document.getElementById('sound').currentTime = {time}")
@@ -174,6 +177,7 @@ def test_position_of_the_sound_moves_cursor_and_midsagittal_view(page):
     assert page.run("document.getElementById('clock').textContent") == "1.20 s  [</script>]"
 
 
+@pytest.mark.slow
 def test_cursor_follows_while_the_sound_plays_and_stops_with_it(page):
     page.driver.find_element("id", "play").click()
     page.wait(f"{CURSOR} > 0.2")
@@ -184,6 +188,7 @@ def test_cursor_follows_while_the_sound_plays_and_stops_with_it(page):
     assert 0.2 < at <= 1.5
 
 
+@pytest.mark.slow
 def test_keyboard_plays_steps_chooses_and_switches(page):
     from selenium.webdriver.common.keys import Keys
 
@@ -205,6 +210,7 @@ def test_keyboard_plays_steps_chooses_and_switches(page):
     page.wait("document.getElementById('sound').currentTime > 0.1")
 
 
+@pytest.mark.slow
 def test_a_click_goes_there_and_sensors_can_be_hidden(page):
     from selenium.webdriver import ActionChains
 
@@ -224,6 +230,7 @@ def test_a_click_goes_there_and_sensors_can_be_hidden(page):
     assert [label[:4] for label in labels] == ["TT x", "TT y"]
 
 
+@pytest.mark.slow
 def test_charts_stand_below_each_other_on_one_axis_and_beside_the_view(page):
     frames = {chart: page.frame(chart) for chart in (*TIME_CHARTS, "midsagittal")}
     left, right = ({round(frames[c][k]) for c in TIME_CHARTS} for k in (0, 2))
@@ -236,6 +243,7 @@ def test_charts_stand_below_each_other_on_one_axis_and_beside_the_view(page):
     assert page.run("document.documentElement.scrollWidth") <= 1400
 
 
+@pytest.mark.slow
 def test_measured_tracks_alone_have_no_switch_for_predictions(driver, tmp_path):
     file = tmp_path / "one.html"
     file.write_text(browser.page("One", [browser.pack(SCENES[2])]))

@@ -233,6 +233,7 @@ def test_the_loss_is_the_mean_over_valid_frames_whatever_the_batching(
     assert first == pytest.approx(np.concatenate(errors).mean(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_names_the_utterances(standardized, stage):
     shard = train.artifacts.STANDARDIZED / "targets-00000.npy"
     targets = np.load(shard)
@@ -251,6 +252,7 @@ def test_a_loss_that_is_not_finite_names_the_utterances(standardized, stage):
     assert not artifacts.TRAINED.exists()
 
 
+@pytest.mark.slow
 def test_the_last_good_weights_are_kept_where_a_loss_is_not_finite(
     standardized, stage, monkeypatch
 ):

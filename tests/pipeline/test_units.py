@@ -5,6 +5,7 @@ import json
 import re
 from types import SimpleNamespace
 
+import pytest
 from matplotlib.text import Text
 
 from pipeline import plot
@@ -17,6 +18,7 @@ from tests.pipeline.test_evaluate import echo
 __all__ = ["echo"]  # the fixture
 
 
+@pytest.mark.slow
 def test_a_corpus_of_z_scores_says_z_and_nowhere_mm(project, stage, echo, monkeypatch):
     def read_z(path):
         return dataclasses.replace(track_csv.read(path), unit="z")

@@ -90,6 +90,7 @@ def test_labels_on_one_row_never_run_into_each_other(width):
     assert label_rows(PHONES, 1.5, 144) == [0, 0, 0]
 
 
+@pytest.mark.slow
 def test_runs_are_compared_by_their_names_in_git(tmp_path, monkeypatch, stage):
     def git(*arguments):
         subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True)

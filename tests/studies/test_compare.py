@@ -174,6 +174,7 @@ def test_rows_are_trained_once_and_an_interrupted_table_goes_on(ran, monkeypatch
     assert [title for _, _, title, _ in ran] == ["gru/1"]
 
 
+@pytest.mark.slow
 def test_the_table_has_a_line_for_every_row_that_was_trained(ran, monkeypatch, tmp_path, capfd):
     assert run_command(monkeypatch, "--rows", "default", "--seeds", "2", *WHERE) == 0
     table = (tmp_path / "results" / "compare.md").read_text().splitlines()
@@ -190,6 +191,7 @@ def test_the_table_has_a_line_for_every_row_that_was_trained(ran, monkeypatch, t
     assert "best within the default's 10 s: default" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_best_is_sought_among_rows_of_no_more_time(ran, monkeypatch):
     def own(name, seconds, error):
         one = compare.trial(name, 1)

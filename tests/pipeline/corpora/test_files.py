@@ -123,6 +123,7 @@ def test_labels_that_cannot_be_used_are_left_out_and_told(tmp_path):
     assert "line 2: 'so so' is not a label" in notes[0]
 
 
+@pytest.mark.slow
 def test_odd_file_names_are_one_line_and_others_go_on(project, stage):
     shutil.rmtree("recordings")
     for name in (b"good|er", b"b\xe4r", b"t\tab", b"line\nbreak", "田中".encode(), "鈴木".encode()):
@@ -142,6 +143,7 @@ def test_odd_file_names_are_one_line_and_others_go_on(project, stage):
     assert stage("extract").status == 0
 
 
+@pytest.mark.slow
 def test_labels_that_cannot_be_used_are_counted_in_one_line_of_the_stage(project, stage):
     for k in range(3):
         tiers = {"phones": [Label(0.1, 0.2, "a"), Label(90, 91, "b")]}

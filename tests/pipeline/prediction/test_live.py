@@ -127,6 +127,7 @@ def test_a_reader_that_has_had_enough_ends_the_stream_quietly(folders):
     assert process.wait(timeout=60) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pcm", "reason"), [(b"", b"no sound"), (b"ab" * 99, b"less than a frame")]
 )
