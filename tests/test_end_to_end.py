@@ -55,8 +55,12 @@ def checkout(tmp_path_factory) -> Path:
 
 def call(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    # what `make test PYTHON=...` hands on to every make below it
+    kept = {
+        k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKEOVERRIDES", "PYTHON")
+    }
     return subprocess.run(
-        command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True
+        command, cwd=folder, env={**kept, "PATH": path}, capture_output=True, text=True
     )
 
 

@@ -371,4 +371,4 @@ def write(path: Path, audio: NDArray[np.floating], sample_rate: int) -> None:
     memory = io.BytesIO()  # a disk that is full is no error to libsndfile
     soundfile.write(memory, samples, sample_rate, format="WAV", subtype="PCM_16")
     with atomic_path(path) as part:
-        part.write_bytes(memory.getbuffer())
+        part.write_bytes(memory.getvalue())

@@ -99,7 +99,7 @@ def inflate(path: Path, data: bytes, element: Element, plain: io.BytesIO) -> Non
     except zlib.error as error:
         raise InputError(f"{path}: offset {element.start}: cannot be unpacked ({error})") from None
     # MATLAB leaves the end mark out where the contents fill its buffer to the last byte
-    if not decompressor.eof and not complete(data, plain.getbuffer()[first:]):
+    if not decompressor.eof and not complete(data, memoryview(plain.getvalue())[first:]):
         raise InputError(f"{path}: offset {element.start}: truncated inside a compressed variable")
 
 

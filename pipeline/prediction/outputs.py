@@ -98,7 +98,7 @@ def write_sound(path: Path, tracks: Tracks, about: About) -> None:
         file.comment = json.dumps(about)  # ahead of the samples, where readers look for it
         file.write(values.astype(np.float32))
     with atomic_path(path) as part:
-        part.write_bytes(memory.getbuffer())
+        part.write_bytes(memory.getvalue())
 
 
 def write_textgrid(path: Path, tracks: Tracks, about: About) -> None:
