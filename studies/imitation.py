@@ -30,11 +30,23 @@ NEAREST = {  # sounds that JD3 lacks
 }  # fmt: skip
 
 
+class Alike(delivery.Delivery):
+    """A delivery that moves both lips alike, as VocalTractLab does."""
+
+    def share_lips(
+        self, tracks: delivery.Values, channels: tuple[str, ...], tract: delivery.Values
+    ) -> delivery.Values:
+        """Return the fleshpoints as they are."""
+        return tracks
+
+
 class Person(NamedTuple):
-    """Somebody of a population."""
+    """Somebody of a population; ``held`` are habits with these values in place of drawn ones."""
 
     seed: int
     number: int
+    held: Mapping[str, float] = {}
+    delivered: type[delivery.Delivery] = delivery.Delivery
 
 
 class Request(NamedTuple):
@@ -141,11 +153,11 @@ def speak(prompts: Sequence[phonotactics.Prompt], person: Person | None) -> list
         scores = [score.compose(prompt, np.random.default_rng(SEED)) for prompt in prompts]
         return [speaker.speak(voice.xml, sound=False)[1] for voice in scores]
     with TemporaryDirectory() as folder:
-        who = synthesis.become(Path(folder), person.seed, "", person.number)
+        who = synthesis.become(Path(folder), person.seed, "", person.number, person.held)
     spoken = []
     for said in prompts:
-        rng = np.random.default_rng([*person, SEED])
+        rng = np.random.default_rng([person.seed, person.number, SEED])
         voice = score.compose(said, rng, who.voice)
-        own = delivery.Delivery.draw(said, who.rest, who.habits, rng)
+        own = person.delivered.draw(said, who.rest, who.habits, rng)
         spoken.append(speaker.speak(voice.xml, own, sound=False)[1])
     return spoken

@@ -37,7 +37,7 @@ RECORDINGS = Path(__file__).with_suffix(".yaml")
 CUTOFF_HZ, MAX_GAP_S = 20, 0.1
 MAX_LAG = 20  # frames
 AXES = "xy"
-JD3, POPULATION, ALL = "JD3", "population", "all speakers"
+JD3, POPULATION, ALL, LABELLED = "JD3", "population", "all speakers", "with labels"
 TONGUE = "T"  # what its sensors begin with
 
 
@@ -149,22 +149,27 @@ def report(name: str, recording: Recording, count: int, found: Mapping[str, Foun
 
 
 def summary(recordings: Mapping[str, Recording], found: Mapping[str, Mapping[str, Found]]) -> str:
-    """Return a table: a row per speaker, and their mean; of each model r, and r of the tongue."""
+    """Return a table: a row per speaker, and their means; of each model r, and r of the tongue.
+
+    Who imitates has a mean over the speakers with labels, beside the models' over the same.
+    """
     models = list(dict.fromkeys(model for own in found.values() for model in own))
+    labelled = [name for name, own in found.items() if len(own) == len(models)]
+    pairs = {
+        name: {m: (float(metrics.mean(r.r)), tongue(recordings[name], r)) for m, r in own.items()}
+        for name, own in found.items()
+    }
+    rows = dict(pairs)
+    groups = {ALL: list(found)}
+    if 0 < len(labelled) < len(found):
+        groups[LABELLED] = labelled
+    for title, part in groups.items():
+        shared = [m for m in models if all(m in pairs[name] for name in part)]
+        rows[title] = {m: np.mean([pairs[n][m] for n in part], axis=0) for m in shared}
     lines = ["\n" + f"{'mean r (tongue)':18}" + "".join(f"{model:>16}" for model in models)]
-    columns: dict[str, list[tuple[float, float]]] = {model: [] for model in models}
-    for name, own in found.items():
-        cells = ""
-        for model in models:
-            if model in own:
-                pair = float(metrics.mean(own[model].r)), tongue(recordings[name], own[model])
-                columns[model].append(pair)
-                cells += f"{pair[0]:9.3f} ({pair[1]:.2f})"
-            else:
-                cells += " " * 16
-        lines.append(f"{name:18}{cells}")
-    means = (np.mean(columns[model], axis=0) for model in models)
-    lines.append(f"{ALL:18}" + "".join(f"{r:9.3f} ({own:.2f})" for r, own in means))
+    for title, own in rows.items():
+        cells = (f"{own[m][0]:9.3f} ({own[m][1]:.2f})" if m in own else " " * 16 for m in models)
+        lines.append(f"{title:18}{''.join(cells)}".rstrip())
     return "\n".join(lines)
 
 

@@ -49,6 +49,7 @@ def test_every_recording_is_compared_channel_by_channel(shared_data, recordings,
     np.testing.assert_allclose(found.lag_ms, 50, atol=10)
     table = real_speech.report(name, recording, len(utterances), {"late": found})
     last = real_speech.summary(recordings, {name: {"late": found}}).splitlines()[-1]
+    assert last.startswith(real_speech.ALL)
     assert float(last.split()[2]) == pytest.approx(found.r.mean(), abs=1e-3)
     assert all(f"  {sensor} " in table for sensor in recording.sensors)
 
@@ -73,3 +74,20 @@ def test_data_that_are_not_there_are_one_line(recordings, tmp_path, monkeypatch)
 def test_a_model_without_a_name_is_one_line():
     with pytest.raises(UsageError, match="NAME=FOLDER"):
         real_speech.load("trained")
+
+
+def test_who_imitates_is_compared_with_models_on_the_same_speakers(recordings):
+    def all_of(name, r):
+        values = np.full(len(recordings[name].channels), r)
+        return real_speech.Found(values, values, values)
+
+    found = {
+        "HPRC F01": {"model": all_of("HPRC F01", 0.2), "JD3": all_of("HPRC F01", 0.6)},
+        "XRMB JW11": {"model": all_of("XRMB JW11", 0.4), "JD3": all_of("XRMB JW11", 0.7)},
+        "mngu0": {"model": all_of("mngu0", 0.9)},
+    }
+    *_, everybody, labelled = real_speech.summary(recordings, found).splitlines()
+    assert everybody.removeprefix(real_speech.ALL).split() == ["0.500", "(0.50)"]
+    assert labelled.removeprefix(real_speech.LABELLED).split()[::2] == ["0.300", "0.650"]
+    del found["mngu0"]
+    assert real_speech.LABELLED not in real_speech.summary(recordings, found)

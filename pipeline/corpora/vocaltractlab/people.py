@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +127,13 @@ class Person:
         ET.ElementTree(self.root).write(path)
 
 
-def draw(seed: int, number: int, attempt: int = 0) -> Person:
-    """Draw a person; another attempt is another person under the same number."""
+def draw(
+    seed: int, number: int, attempt: int = 0, held: Mapping[str, float] | None = None
+) -> Person:
+    """Draw a person; another attempt is another person under the same number.
+
+    The habits in ``held`` have these values; all else is drawn as without them.
+    """
     rng = np.random.default_rng([seed, number, attempt])
     sex = "fm"[number % 2]  # as many of each
     language = list(phonotactics.LANGUAGES)[number // 2 % 2]
@@ -141,7 +146,7 @@ def draw(seed: int, number: int, attempt: int = 0) -> Person:
         rng.uniform(*DOME),
         rng.uniform(*LARYNX_CM[sex]),
     )
-    own = Habits.draw(rng)
+    own = replace(Habits.draw(rng), **(held or {}))
     base = anatomy.read_targets()
     spoken = habits.vowels(base, own, rng)
     table = spoken | habits.consonants(base, spoken, own, rng)

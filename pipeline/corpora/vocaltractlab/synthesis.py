@@ -17,7 +17,7 @@ import os
 import re
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -254,8 +254,13 @@ def make(folder: Path, seed: int, made_by: str, index: int) -> None:
     write_utterance(folder, made_by, name, prompt, voice, sound, tracks, rng, {"speaker": "JD3"})
 
 
-def become(folder: Path, seed: int, made_by: str, number: int) -> people.Person:
-    """Be a person of the population, made now if need be; runs in a worker."""
+def become(
+    folder: Path, seed: int, made_by: str, number: int, held: Mapping[str, float] | None = None
+) -> people.Person:
+    """Be a person of the population, made now if need be; runs in a worker.
+
+    ``held`` are habits that are not drawn, see `people.draw`.
+    """
     from pipeline.corpora.vocaltractlab import speaker
 
     name = person_name(number)
@@ -263,10 +268,10 @@ def become(folder: Path, seed: int, made_by: str, number: int) -> people.Person:
     if is_whole(folder, name, made_by):
         record = read_json(record_path(folder, name), "corpus")
         speaker.load(path)
-        return people.draw(seed, number, record["about"]["redrawn"])
+        return people.draw(seed, number, record["about"]["redrawn"], held)
     discard(record_path(folder, name))
     for attempt in range(ATTEMPTS):
-        person = people.draw(seed, number, attempt)
+        person = people.draw(seed, number, attempt, held)
         with atomic_path(path) as part:
             person.write(part)
             speaker.load(part)

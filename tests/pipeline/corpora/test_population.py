@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import matplotlib.image
 import numpy as np
 import pytest
 
@@ -27,6 +28,7 @@ from pipeline.corpora.vocaltractlab.anatomy import AT
 from pipeline.ground import params
 from pipeline.ground.console import InputError
 from pipeline.ground.params import Synthesis
+from pipeline.plots import portraits
 from tests.conftest import ROOT
 
 TWO = Synthesis(speakers=2, utterances=3, seed=5)
@@ -106,6 +108,37 @@ def test_every_speaker_says_what_is_his_share_in_his_own_name(corpus, utterances
 
 
 @pytest.mark.slow
+def test_every_person_is_pictured_in_a_row_of_his_own(corpus, tmp_path):
+    people = vocaltractlab.pictured(corpus)
+    assert [one["about"]["speaker"] for one in people] == ["p000", "p001"]
+    page = portraits.portraits(people)
+    path = tmp_path / "speakers.png"
+    page.savefig(path)
+    picture = matplotlib.image.imread(path)[..., :3]
+    height, width = picture.shape[:2]
+    ink, tongues = picture.min(axis=-1) < 0.8, picture[..., 2] < picture[..., 0] - 0.4
+    shown = []
+    for panel in page.axes:
+        box = panel.get_window_extent()
+        x, y = box.intervalx / page.bbox.width, 1 - box.intervaly[::-1] / page.bbox.height
+        rows_, columns = (slice(*np.round(e).astype(int)) for e in (y * height, x * width))
+        assert ink[rows_, columns].sum() > tongues[rows_, columns].sum() > 20
+        shown.append(tongues[rows_, columns])
+    sounds = len(people[0]["outlines"])
+    assert len(shown) == 2 * sounds
+    for k, sound in enumerate(people[0]["outlines"]):
+        assert differ(shown[k], shown[k + sounds]), sound  # two people, the same sound
+        assert differ(shown[k], shown[(k + 1) % sounds]), sound  # one person, two sounds
+
+
+def differ(one, other):
+    """Say whether two pictures of panels, which may be a pixel wider, have little in common."""
+    height, width = np.minimum(one.shape, other.shape)
+    one, other = one[:height, :width], other[:height, :width]
+    return (one != other).sum() > 0.5 * one.sum()
+
+
+@pytest.mark.slow
 def test_tracks_and_sound_are_those_of_an_utterance(utterances):
     for utterance in utterances:
         seconds = len(utterance.audio) / utterance.sample_rate
@@ -127,6 +160,9 @@ def test_people_are_drawn_from_seed_and_number_alone():
     again = people.draw(3, 4, attempt=1)
     assert again.name == one.name
     assert again.about != one.about
+    held = people.draw(3, 4, held={"jaw_mm": 10.0})
+    assert held.habits.jaw_mm == 10.0
+    assert held.about == one.about | {"jaw_mm": 10.0}
 
 
 def test_habits_stay_within_their_ranges():
