@@ -124,6 +124,20 @@ def correlate(
     return Found(r, lag * HOP_S * 1000, best)
 
 
+def agreement(
+    utterances: Sequence[Utterance],
+    predicted: Sequence[Tracks],
+    imitated: Sequence[Tracks],
+    recording: Recording,
+) -> Found:
+    """Compare what a model says of real sounds with what the population does in their place.
+
+    That is what it was trained to say, however the real speakers moved.
+    """
+    did = [replace(u, tracks=tracks) for u, tracks in zip(utterances, imitated, strict=True)]
+    return correlate(did, predicted, {point: point for point in recording.channels.values()})
+
+
 def tongue(recording: Recording, found: Found) -> float:
     """Return the mean r of the tongue's channels."""
     on = [name.startswith(TONGUE) for name in recording.channels.values()]
@@ -210,6 +224,7 @@ def main() -> None:
     seed = params.load().corpus.synthesis.seed
     models = dict(map(load, options.models))
     found: dict[str, dict[str, Found]] = {}
+    agreed: dict[str, list[tuple[float, float]]] = {}
     for name, recording in recordings.items():
         utterances = read(recording)
         sounds = [(u.audio, u.sample_rate) for u in utterances if u.audio is not None]
@@ -230,7 +245,15 @@ def main() -> None:
             for model, tracks in predicted.items()
         }
         print(report(name, recording, len(utterances), found[name]), flush=True)
+        if POPULATION in predicted:
+            for model in models:
+                own = agreement(utterances, predicted[model], predicted[POPULATION], recording)
+                pair = float(metrics.mean(own.r)), tongue(recording, own)
+                agreed.setdefault(model, []).append(pair)
     print(summary(recordings, found))
+    for model, pairs in agreed.items():
+        r, own = np.mean(pairs, axis=0)
+        print(f"{model} says what the population does in their place with r {r:.3f} ({own:.2f})")
     if options.picture:
         draw(recordings, found).savefig(options.picture, dpi=200, metadata={"Software": None})
 

@@ -91,3 +91,15 @@ def test_who_imitates_is_compared_with_models_on_the_same_speakers(recordings):
     assert labelled.removeprefix(real_speech.LABELLED).split()[::2] == ["0.300", "0.650"]
     del found["mngu0"]
     assert real_speech.LABELLED not in real_speech.summary(recordings, found)
+
+
+def test_a_model_is_compared_with_those_who_imitate(shared_data, recordings):
+    recording = recordings["XRMB JW11"]
+    utterances = real_speech.read(recording)
+    said = [echo(u, recording.channels) for u in utterances]
+    late = [echo(u, recording.channels, late=0.05) for u in utterances]
+    found = real_speech.agreement(utterances, late, said, recording)
+    assert found.r.shape == (len(recording.channels),)
+    np.testing.assert_allclose(found.lag_ms, 50, atol=10)
+    exact = real_speech.agreement(utterances, said, said, recording)
+    assert (exact.r > 0.99).all()
