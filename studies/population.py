@@ -45,9 +45,9 @@ def figures(covariance: Array) -> tuple[Array, Array]:
     return np.sqrt(np.diag(covariance)), covariance[JAW] / covariance[JAW, JAW]
 
 
-def table(title: str, everybody: list[tuple[Array, Array]]) -> str:
-    """Return lowest, mean and highest of all figures over speakers."""
-    lines = [f"\n{title}, {len(everybody)} speakers: lowest, mean and highest"]
+def show(title: str, everybody: list[tuple[Array, Array]]) -> None:
+    """Print lowest, mean and highest of all figures over speakers."""
+    say(f"{title}, {len(everybody)} speakers: lowest, mean and highest")
     for name, rows, wanted in (
         ("deviation, mm", np.array([d for d, _ in everybody]), POINTS),
         ("slope on LI_y", np.array([s for _, s in everybody]), SLOPES),
@@ -56,8 +56,7 @@ def table(title: str, everybody: list[tuple[Array, Array]]) -> str:
         for point in wanted:
             own = rows[:, POINTS.index(point)]
             cells.append(f"{point} {own.min():.2f} {own.mean():.2f} {own.max():.2f}")
-        lines.append(f"{name}: " + "; ".join(cells))
-    return "\n".join(lines)
+        say(f"  {name}: " + "; ".join(cells))
 
 
 def main() -> None:
@@ -72,10 +71,10 @@ def main() -> None:
     for item, _ in progress(list(manifest.read()), unit="utterances"):
         own[item.speaker].append(middles(vocaltractlab.read(item, corpus)))
     people = [figures(np.cov(np.concatenate(rows).T)) for rows in own.values()]
-    say(table("embedded corpus", people))
+    show("embedded corpus", people)
     if STATISTICS.is_file():
         measured = read_json(STATISTICS, "")["speakers"].values()
-        say(table("XRMB", [figures(np.array(one["cov"])) for one in measured]))
+        show("XRMB", [figures(np.array(one["cov"])) for one in measured])
 
 
 if __name__ == "__main__":
