@@ -5,7 +5,10 @@ as people have them: the mean pellets of seven speakers of the X-ray microbeam d
 (../shared/data/xrmb_vowels), each about the mean of his eight vowels, and formants of men's vowels
 (Hillenbrand et al. 1995). JD3's own vowels lie up to 20 mm apart where theirs lie 5 to 10. Tongue
 positions of consonants are what phonetic descriptions say (Recasens et al. 1997 on how much of the
-vowel is left of them), held to his constrictions. A quarter of an hour on one core.
+vowel is left of them), held to his constrictions. Two minutes on one core.
+
+Many shapes have the same pellets: a run finds others than the shipped file has, as near to what is
+wanted. Name an output to look at; without one the shipped file is replaced, and with it everybody.
 """
 
 from __future__ import annotations
