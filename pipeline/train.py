@@ -1,6 +1,6 @@
 """Stage 4: train the network of the recipe that `train.recipe` names.
 
-Keeps the epoch that is best on the validation set, and writes trained/: the model, what a
+Keeps the epoch of the least loss on the validation set, and writes trained/: the model, what a
 prediction needs to know of it, the learning curves, and in last/ the model of the last epoch. A run
 that was interrupted resumes from its last epoch, unless `train.fresh` is true.
 """
@@ -274,7 +274,7 @@ def finish(settings: params.Params, fitted: list[Fitted]) -> tuple[float, int | 
     epochs, error = first.best_row["epoch"], first.best_row["validation_z_mse"]
     if len(models) > 1:
         whole, epochs = Ensemble(models), [trained.best_row["epoch"] for _, trained in fitted]
-        error = fitting.validate(whole, task.validation, fitting.held_out(task))
+        _, error = fitting.validate(whole, task, task.validation, fitting.held_out(task))
     smooth = choose_smoothing(whole, task, settings.train, Known.read(task.train.store))
     about = describe(settings, task, epochs, error)
     about["smoothing"] = msgspec.to_builtins(smooth)
@@ -319,8 +319,8 @@ def main() -> None:
     error, epochs = finish(settings, fitted)
     discard(CHECKPOINTS)
     say(
-        f"train: {time.perf_counter() - started:.0f} s, best validation z-MSE"
-        f" {error:.4f} in epoch {str(epochs).strip('[]')} -> {artifacts.TRAINED}"
+        f"train: {time.perf_counter() - started:.0f} s, kept epoch {str(epochs).strip('[]')},"
+        f" validation z-MSE {error:.4f} -> {artifacts.TRAINED}"
     )
 
 

@@ -87,7 +87,7 @@ def default_way(splits: Splits, seed: int) -> Way:
 
     def error(split: Split) -> float:
         plan = batching.epoch("pack", split.lengths, 16, np.random.default_rng(0))
-        return fitting.validate(model, split, plan)
+        return fitting.validate(model, task, split, plan)[1]
 
     return epoch, error
 

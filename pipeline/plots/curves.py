@@ -28,12 +28,13 @@ def learning_curves(epochs: Rows, *, title: str = "") -> Figure:
     Parameters
     ----------
     epochs : sequence of mapping
-        One row per epoch: ``epoch``, ``train_z_mse``, ``validation_z_mse``, ``learning_rate``.
+        One row per epoch: ``epoch``, ``train_z_mse``, ``validation_z_mse``, ``validation_loss``,
+        ``learning_rate``.
 
     Returns
     -------
     Figure
-        A column wide. The best epoch, which is the one that is kept, is marked.
+        A column wide. The epoch that is kept, that of the least loss in validation, is marked.
     """
     page = style.figure(style.COLUMN, 60)
     axes = page.subplots()
@@ -42,7 +43,7 @@ def learning_curves(epochs: Rows, *, title: str = "") -> Figure:
         error = [row["train_z_mse" if side == "training" else "validation_z_mse"] for row in epochs]
         axes.plot(epoch, error, color=key, marker="o", markersize=2, label=side)
     if epochs:
-        best = min(epochs, key=lambda row: row["validation_z_mse"])
+        best = min(epochs, key=lambda row: row["validation_loss"])
         axes.plot(
             best["epoch"],
             best["validation_z_mse"],
@@ -50,7 +51,7 @@ def learning_curves(epochs: Rows, *, title: str = "") -> Figure:
             markersize=6,
             fillstyle="none",
             color=style.VERMILION,
-            label=f"best: {best['validation_z_mse']:.3f}",
+            label=f"kept: {best['validation_z_mse']:.3f}",
         )
     axes.set(xlabel="epoch", ylabel=ERROR, title=title)
     axes.set_yscale("log")

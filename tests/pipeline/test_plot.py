@@ -134,13 +134,18 @@ def test_calibration_shows_the_diagonal_and_how_far_tracks_are_from_it():
 
 def test_learning_curves_name_both_sides_and_mark_the_epoch_that_is_kept():
     epochs = [
-        {"epoch": k, "train_z_mse": 1 / k, "validation_z_mse": 0.4 + (k - 4) ** 2 / 50}
+        {
+            "epoch": k,
+            "train_z_mse": 1 / k,
+            "validation_z_mse": 0.4 + k / 50,
+            "validation_loss": 0.9 + (k - 4) ** 2 / 50,
+        }
         for k in range(1, 11)
     ]
     page = curves.learning_curves(epochs)
-    assert {"training", "validation", "best: 0.400", "epoch"} <= assert_readable(page)
+    assert {"training", "validation", "kept: 0.480", "epoch"} <= assert_readable(page)
     marker = page.axes[0].lines[-1]
-    assert (marker.get_xdata()[0], marker.get_ydata()[0]) == (4, 0.4)
+    assert (marker.get_xdata()[0], marker.get_ydata()[0]) == pytest.approx((4, 0.48))
     assert_readable(curves.learning_curves(epochs[:1]))
 
 

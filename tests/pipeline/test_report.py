@@ -260,7 +260,7 @@ def test_report_of_the_stages_shows_every_part(standardized, stage, echo, driver
     change(standardized / "params.yaml", plot__utterance=10, plot__track=8)
     (standardized / "trained").mkdir()
     (standardized / "trained" / "history.csv").write_text(
-        "epoch,train_z_mse,validation_z_mse\n1,0.9,0.8\n2,0.5,0.6\n"
+        "epoch,train_z_mse,validation_z_mse,validation_loss\n1,0.9,0.8,0.8\n2,0.5,0.6,0.6\n"
     )
     for name in ("evaluate", "plot", "report"):
         outcome = stage(name)

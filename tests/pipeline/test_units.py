@@ -38,7 +38,7 @@ def test_a_corpus_of_z_scores_says_z_and_nowhere_mm(project, stage, echo, monkey
     assert "NO millimetres" in json.loads(artifacts.PROTOCOL.read_text())["unit"]
     (project / "trained").mkdir()
     (project / "trained" / "history.csv").write_text(
-        "epoch,train_z_mse,validation_z_mse\n1,0.9,0.8\n2,0.5,0.6\n"
+        "epoch,train_z_mse,validation_z_mse,validation_loss\n1,0.9,0.8,0.8\n2,0.5,0.6,0.6\n"
     )
     outcome = stage("plot")
     assert outcome.status == 0, outcome.err
