@@ -48,6 +48,10 @@ class TestRepair:
         np.testing.assert_allclose(repair(time, values, 0.1)[:, 0], [0, 1, 2, 3, 4])
         assert np.isinf(values[2, 0])
 
+    def test_two_samples_are_joined_by_a_straight_line(self):
+        repaired = repair(np.array([0.0, 0.01, 0.02]), np.array([[1.0], [np.nan], [3.0]]), 0.05)
+        np.testing.assert_allclose(repaired, [[1], [2], [3]])
+
     def test_empty_channels_stay_empty(self):
         values = np.full((10, 2), np.nan)
         values[3, 1] = 1.0
@@ -173,6 +177,12 @@ class TestOntoGrid:
         first, on_grid = onto_grid(time, values, 20, 0.1, 100)
         assert (first, len(on_grid)) == (5, 95)
         np.testing.assert_array_equal(on_grid, 1)
+
+    def test_the_first_frame_lies_where_the_first_sample_does(self):
+        time = np.arange(0, 0.5, 1 / 250)
+        first, tracks = onto_grid(time, 100 * time[:, None], 20, 0.05, 40)
+        assert first == 0
+        np.testing.assert_allclose(tracks[:, 0], 100 * frame_times(len(tracks)), atol=1e-3)
 
     def test_tracks_that_begin_before_the_sound(self):
         time = np.arange(-100, 200) / 200

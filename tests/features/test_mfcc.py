@@ -145,6 +145,15 @@ def test_sound_that_cannot_be_used_is_named(audio, rate, message):
         mfcc(audio, rate)
 
 
+@pytest.mark.parametrize(("warp", "knee"), [(0.8, 4800), (1.25, 3840)])
+def test_filters_are_moved_by_the_warp_up_to_a_knee_and_from_there_to_the_end(warp, knee):
+    bin_width = 16000 / 512
+    plain, warped = (mel_filters(w).argmax(axis=0) * bin_width for w in (1.0, warp))
+    line = np.interp(plain, [0, knee, 8000], [0, warp * knee, 8000])
+    # each peak is known to half a bin, where it was, and where it goes to
+    np.testing.assert_allclose(warped, line, atol=bin_width * (1 + max(warp, 2 - warp)) / 2)
+
+
 @pytest.mark.parametrize("warp", [0.0, 2.5, float("nan")])
 def test_warp_out_of_range_is_refused(warp):
     with pytest.raises(ValueError, match="warp="):
