@@ -71,7 +71,7 @@ real: $(VENV)/run
 	@python -m studies.real_speech --imitate 12
 
 torture: $(VENV)/run
-	@python -m benchmarks.torture
+	@python -m reliability.torture
 
 # Trainings on digits side by side, a core each.
 tutorials: $(VENV)/run

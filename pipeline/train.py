@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import time
 import zipfile
@@ -26,14 +27,14 @@ from models import batching
 from pipeline.corpora import protocols
 from pipeline.ground import artifacts, device, params
 from pipeline.ground.console import InputError, UsageError, run, say, stage_parser
-from pipeline.ground.storage import Store, atomic_path, checksum, discard, write_json
+from pipeline.ground.storage import Store, atomic_path, checksum, discard, write_json, write_text
 from pipeline.trained import smoothing
 from pipeline.trained.description import read_about
 from pipeline.trained.onnx_graph import to_onnx
 from pipeline.trained.smoothing import Smoothing, Units, Validated
 from pipeline.training import fitting
 from pipeline.training.augmentation import Augmentation, Material
-from pipeline.training.fitting import HISTORY, Row, Split, Trained, TrainingRun
+from pipeline.training.fitting import CURVES, TIMES, Row, Split, Trained, TrainingRun
 from pipeline.training.monitor import monitor
 
 if TYPE_CHECKING:
@@ -187,9 +188,19 @@ def save(
     for number, history in enumerate(histories, 1):
         name = f"history-{number}.csv" if number > 1 else "history.csv"
         with (folder / name).open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, HISTORY, lineterminator="\n")
+            writer = csv.DictWriter(file, CURVES, "", "ignore", lineterminator="\n")
             writer.writeheader()
             writer.writerows(history)
+
+
+def write_timing(histories: list[list[Row]]) -> None:
+    """Write how long each epoch of each network took, apart from what is the same in every run."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("network", "epoch", *TIMES))
+    for number, history in enumerate(histories, 1):
+        writer.writerows((number, row["epoch"], *(row[key] for key in TIMES)) for row in history)
+    write_text(artifacts.TIMING, text.getvalue())
 
 
 def without_dates(path: Path) -> None:
@@ -284,6 +295,7 @@ def finish(settings: params.Params, fitted: list[Fitted]) -> tuple[float, int | 
             model.set_weights(trained.last)
         about["trained_on"]["last_epoch"] = [len(trained.history) for _, trained in fitted]
         save(part / LAST, whole, about, [])
+    write_timing([trained.history for _, trained in fitted])
     return error, epochs
 
 

@@ -13,6 +13,7 @@ import csv
 import io
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -42,8 +43,8 @@ def update(path: Path, rows: Listing) -> str:
     """Write a listing in place of the last one, and say how they differ."""
     last: Listing | None = None
     if path.is_file():
-        with path.open(encoding="utf-8", newline="") as file:
-            last = {row[0]: (row[1], row[2]) for row in list(csv.reader(file))[1:]}
+        with suppress(ValueError, csv.Error), path.open(encoding="utf-8", newline="") as file:
+            last = {name: (size, date) for name, size, date in list(csv.reader(file))[1:]}
     if rows == last:
         return "as in the last run"
     text = io.StringIO()

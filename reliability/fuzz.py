@@ -238,9 +238,9 @@ def memory_disk() -> Path | None:
 
 
 def shares(targets: Sequence[Target], total: int) -> list[int]:
-    """Deal executions out so that every target takes about as long, with a least for each."""
-    weight = sum(1 / target.cost for target in targets)
-    return [max(FEWEST, round(total / target.cost / weight)) for target in targets]
+    """Deal executions out, most to the targets that cost least, with a least for each."""
+    weights = [target.cost**-1.5 for target in targets]
+    return [max(FEWEST, round(total * weight / sum(weights))) for weight in weights]
 
 
 def campaign(targets: Sequence[Target], way: str, runs: list[int], options: Any) -> int:

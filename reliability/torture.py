@@ -1,30 +1,34 @@
 """The pipeline and a batch prediction, killed again and again, against a run that nobody disturbed.
 
-``python -m benchmarks.torture`` (`make torture`) lays out a project with a small corpus, runs ``dvc
+``python -m reliability.torture`` (`make torture`) lays out a project with a small corpus, runs ``dvc
 repro`` and predicts all sounds. Then it starts both over and kills each, with all its processes, at
 random moments; whatever is killed is started again, and what it leaves when it ends by itself has
-to be, byte for byte, what the first run left. Then it tries what else may happen: a disk on which
-files cannot grow, a folder that may not be written, an output that is deleted under the run, two
-runs at once, a clock that is set back. Each has to end well, or in one line; and the next run has
-to end with the same bytes. The exit status is 1 if anything differs.
+to be, byte for byte, what the first run left. Then it tries what else may happen: a disk that is
+full (one on which no file can grow, and, for the superuser, small ones in memory that are full
+sooner or later), a folder or a disk that may not be written, an output that is deleted under the
+run, two runs at once, files from the future, and, where libfaketime is installed, a clock that is
+set back. Each has to end well, or in one line; and the next run has to end with the same bytes. The
+exit status is 1 if anything differs.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
-import hashlib
 import os
+import re
 import resource
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -35,7 +39,7 @@ from features.mfcc import SAMPLE_RATE
 from pipeline.formats import audio, track_csv
 from pipeline.ground import artifacts, params, workspaces
 from pipeline.ground.console import InputError, progress, run, say
-from pipeline.ground.storage import discard, read_yaml, write_yaml
+from pipeline.ground.storage import checksum, discard, read_yaml, write_yaml
 from pipeline.ground.utterance import Tracks
 
 CODE = ("pipeline", "features", "models", "dvc.yaml", ".dvcignore", ".gitignore")
@@ -54,8 +58,9 @@ REPRO = [str(Path(sys.executable).with_name("dvc")), "repro"]
 PREDICT = [sys.executable, "-m", "pipeline.predict", "sounds", "--output", "predicted"]
 PREDICT += ["--jobs", "2", "--model", "trained"]
 MADE = ("data", "trained", "reports", "predicted")
-NOTES = ("reports/live", "data/watched", "data/.", "trained/.")  # on a run, not of it
-TIMED = ("seconds", "frames_per_s")  # columns of history.csv
+NOTES = ("reports/live", "reports/training.csv", "data/.", "trained/.")  # on a run, not of it
+SOUNDS = 24
+LACKING = (95, 50, 10)  # per cent of what a run makes, that small disks have no room for
 SMALLEST_FILE = 2_000  # bytes that a file may have on the full disk
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # of Linux
@@ -74,7 +79,7 @@ def lay_out(folder: Path) -> None:
     tree = workspaces.overridden(read_yaml(ROOT / params.PATH), SMALL)
     write_yaml(folder / params.PATH, tree)
     rng = np.random.default_rng(0)
-    for k in range(24):
+    for k in range(SOUNDS):
         seconds = float(rng.uniform(0.8, 1.2))
         time_s = np.arange(0, seconds, 1 / 200)
         sway = [np.sin(2 * np.pi * rng.uniform(1, 4) * time_s + k) for _ in CHANNELS]
@@ -87,23 +92,13 @@ def lay_out(folder: Path) -> None:
         track_csv.write(folder / "recordings" / f"u{k:02d}.csv", tracks)
 
 
-def content(path: Path) -> bytes:
-    """Return what a file says, without what a clock had to say."""
-    data = path.read_bytes()
-    if path.name.startswith("history") and path.suffix == ".csv":
-        head, *rows = [line.split(",") for line in data.decode().splitlines()]
-        kept = [k for k, name in enumerate(head) if name not in TIMED]
-        data = repr([[row[k] for k in kept] for row in (head, *rows)]).encode()
-    return data
-
-
 def digests(folder: Path) -> Digests:
     """Return the checksum of everything that was made, by its name."""
     found = {}
     for path in sorted(path for top in MADE for path in (folder / top).rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and not name.startswith(NOTES) and ".part" not in name:
-            found[name] = hashlib.sha256(content(path)).hexdigest()
+            found[name] = checksum(path)
     return found
 
 
@@ -131,6 +126,8 @@ class Torturer:
         From `digests` after it.
     faults : list of str
         What was not as it should be.
+    hit : Counter of str
+        How many kills hit which stage.
     """
 
     folder: Path
@@ -140,6 +137,7 @@ class Torturer:
     seconds: float = 0.0
     expected: Digests = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    hit: Counter[str] = field(default_factory=Counter)
 
     def start(self, **options: Any) -> subprocess.Popen[str]:
         """Start the command in a session of its own."""
@@ -189,7 +187,7 @@ class Torturer:
                 said, _ = process.communicate(timeout=self.rng.uniform(0, self.seconds))
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
+                self.hit[self.stage(process.communicate()[0])] += 1
                 deaths += 1
                 continue
             if process.returncode:
@@ -198,7 +196,17 @@ class Torturer:
             self.wipe()
         self.finish(f"{deaths} kills")
         self.compare(f"{deaths} kills")
-        say(f"{' '.join(self.command[-2:])}: {deaths} kills at random moments")
+        places = ", ".join(f"{place} {number}" for place, number in self.hit.most_common())
+        say(f"{' '.join(self.command[-2:])}: {deaths} kills at random moments: {places}")
+
+    def stage(self, said: str) -> str:
+        """Return what a run that was killed was at, by what it said or left."""
+        if stages := re.findall(r"Running stage '(\w+)'", said):
+            return str(stages[-1])
+        if self.command is not PREDICT:
+            return "between stages"
+        there = len(list(self.folder.glob("predicted/*.json")))
+        return "start-up" if not there else "all written" if there == SOUNDS else "predicting"
 
     def fail(self, what: str, mode: int = 0o755, **options: Any) -> None:
         """Run it where it cannot succeed: a line that says why, and the next run makes all."""
@@ -268,14 +276,79 @@ def deleted_under_it(torturer: Torturer, output: str) -> None:
     torturer.compare(f"{output} deleted under it")
 
 
-def clock_set_back(torturer: Torturer) -> None:
-    """Give every file a date to come, as if the clock had been set back since."""
+def files_from_the_future(torturer: Torturer) -> None:
+    """Give every file that was made a date to come."""
     later = time.time() + 1e6
-    for path in [path for top in (*MADE, "recordings") for path in torturer.folder.rglob(top)]:
+    for path in [torturer.folder / top for top in MADE]:
         for one in (path, *path.rglob("*")):
-            os.utime(one, (later, later))
-    torturer.finish("the clock was set back")
-    torturer.compare("the clock was set back")
+            if one.exists():
+                os.utime(one, (later, later))
+    torturer.finish("files from the future")
+    torturer.compare("files from the future")
+
+
+def clock_set_back(torturer: Torturer) -> None:
+    """Run it in the middle, and on with a clock that is two days late."""
+    library = next(Path("/usr/lib").rglob("libfaketime.so.1"), None)
+    if library is None:
+        say("a clock that is set back: not tried, libfaketime is not installed")
+        return
+    torturer.wipe()
+    process = torturer.start()
+    with suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=torturer.seconds / 2)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    late = {"LD_PRELOAD": str(library), "FAKETIME": "-2d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    torturer.finish("a clock that was set back", env=late)
+    torturer.compare("a clock that was set back")
+
+
+def small_disks(torturer: Torturer, lacking: Sequence[int]) -> None:
+    """Run it on disks in memory that lack so many bytes of what it makes, then on larger ones."""
+    if os.geteuid():
+        say("small disks: not tried, only the superuser may mount them")
+        return
+    own = torturer.folder
+    torturer.wipe()
+    inputs = used(own)
+    torturer.finish("a large disk")
+    whole = used(own) - inputs
+    torturer.wipe()
+    for missing in lacking:
+        with TemporaryDirectory() as name:
+            place = Path(name)
+            size = inputs + whole * (100 - missing) // 100
+            mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", name)
+            try:
+                shutil.copytree(own, place, dirs_exist_ok=True, symlinks=True)
+                torturer.folder = place
+                process = torturer.start()
+                said, _ = process.communicate()
+                if process.returncode:
+                    torturer.judge(f"disk full, {missing} % short", process.returncode, said)
+                mount("-o", "remount,ro", name)
+                process = torturer.start()
+                said, _ = process.communicate()
+                torturer.judge("read-only disk", process.returncode, said)
+                mount("-o", f"remount,rw,size={4 * (inputs + whole)}", name)
+                torturer.finish(f"disk full, {missing} % short")
+                torturer.compare(f"disk full, {missing} % short")
+            finally:
+                torturer.folder = own
+                subprocess.run(["umount", "--lazy", name], check=True)
+
+
+def mount(*arguments: str) -> None:
+    """Mount a disk, or mount it in another way."""
+    subprocess.run(["mount", *arguments], check=True)
+
+
+def used(folder: Path) -> int:
+    """Return the bytes that the files below a folder take, in whole pages."""
+    pages = (-(-path.lstat().st_size // 4096) + 1 for path in folder.rglob("*"))
+    return 4096 * sum(pages)
 
 
 def wiper(folder: Path, names: Sequence[str]) -> Callable[[], None]:
@@ -288,7 +361,7 @@ def wiper(folder: Path, names: Sequence[str]) -> Callable[[], None]:
     return wipe
 
 
-def torture(folder: Path, kills: int, seed: int) -> list[str]:
+def torture(folder: Path, kills: tuple[int, int], seed: int) -> list[str]:
     """Do everything to both commands in a project's folder; return what went wrong."""
     rng = np.random.default_rng(seed)
     lay_out(folder)
@@ -298,13 +371,19 @@ def torture(folder: Path, kills: int, seed: int) -> list[str]:
     predict = Torturer(folder, PREDICT, rng, wiper(folder, ["predicted"]))
     predict.baseline()
     say(f"undisturbed: dvc repro {repro.seconds:.0f} s, predict {predict.seconds:.0f} s")
-    for one, output in ((predict, "predicted"), (repro, artifacts.FRAMES.as_posix())):
-        one.kill(kills)
-        one.fail("disk full", preexec_fn=without_large_files)
+    for one, count, output in (
+        (predict, kills[1], "predicted"),
+        (repro, kills[0], artifacts.FRAMES.as_posix()),
+    ):
+        say(f"{' '.join(one.command[-8:])}:")
+        one.kill(count)
+        one.fail("no file may grow", preexec_fn=without_large_files)
         read_only(one)
         deleted_under_it(one, output)
         two_at_once(one)
+        files_from_the_future(one)
         clock_set_back(one)
+        small_disks(one, LACKING)
         discard(folder / "predicted")  # which the other does not make
     return [*repro.faults, *predict.faults]
 
@@ -312,15 +391,16 @@ def torture(folder: Path, kills: int, seed: int) -> list[str]:
 def main() -> None:
     """Torture, and say what came of it."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.torture",
+        prog="python -m reliability.torture",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--kills", type=int, default=50, help="of each command; default 50")
+    parser.add_argument("--kills", type=int, default=40, help="of dvc repro; default 40")
+    parser.add_argument("--predictions", type=int, default=60, help="of predict; default 60")
     parser.add_argument("--seed", type=int, default=1, help="of the moments; default 1")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        faults = torture(Path(name), options.kills, options.seed)
+    with TemporaryDirectory() as name:
+        faults = torture(Path(name), (options.kills, options.predictions), options.seed)
     for fault in faults:
         say(f"FAULT {fault}")
     if faults:

@@ -203,6 +203,8 @@ def measure(folder: Path) -> Result:
     of positions: deltas, where a layout has them, do not count.
     """
     history = tables.read_csv(folder / artifacts.TRAINED / "history.csv", "train")
+    times = tables.read_csv(folder / artifacts.TIMING, "train")
+    times = [row for row in times if row["network"] == 1]
     about = read_about(folder / artifacts.TRAINED / "model.json")
     predictions = Predictions(Store(folder / artifacts.PREDICTIONS, "evaluate"))
     # the network's own deviations, where it has any, are no prediction
@@ -216,8 +218,8 @@ def measure(folder: Path) -> Result:
         "frames": about.trained_on["frames"],
         "epochs": len(history),
         "best_epoch": about.trained_on["best_epoch"],
-        "seconds": round(sum(row["seconds"] for row in history), 1),
-        "frames_per_s": round(median(row["frames_per_s"] for row in history)),
+        "seconds": round(sum(row["seconds"] for row in times), 1),
+        "frames_per_s": round(median(row["frames_per_s"] for row in times)),
         "smoothing": str(about.smoothing),
         "validation": validation(folder),
         "test_frames": [entry.frames for entry in predictions.entries],

@@ -57,17 +57,20 @@ def read() -> Iterator[tuple[Item, dict[str, str]]]:
     path = artifacts.MANIFEST
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+            found = [(item_of(row), row) for row in csv.DictReader(file)]
     except FileNotFoundError:
         raise InputError(f"{path}: not found; run `dvc repro corpus` first") from None
-    for row in rows:
-        span = (row["span_start_s"], row["span_end_s"])
-        yield (
-            Item(
-                row["id"],
-                tuple(Path(name) for name in row["files"].split(SEPARATOR)),
-                **{key: row[key] for key in KNOWN},
-                span=(float(span[0]), float(span[1])) if all(span) else None,
-            ),
-            row,
-        )
+    except (ValueError, KeyError, TypeError, AttributeError, csv.Error):
+        raise InputError(f"{path}: damaged; run `dvc repro --force corpus`") from None
+    yield from found
+
+
+def item_of(row: Mapping[str, str]) -> Item:
+    """Return the utterance of a row."""
+    span = (row["span_start_s"], row["span_end_s"])
+    return Item(
+        row["id"],
+        tuple(Path(name) for name in row["files"].split(SEPARATOR)),
+        **{key: row[key] for key in KNOWN},
+        span=(float(span[0]), float(span[1])) if all(span) else None,
+    )

@@ -21,10 +21,8 @@ with the sound and may end before it; their x is turned round, too.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import replace
-from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +30,7 @@ import numpy as np
 from pipeline.corpora import Item
 from pipeline.corpora.files import Companions, below, by_ending, present, usable
 from pipeline.corpora.layouts import midsagittal
-from pipeline.formats import audio, checked, est_track, lab
+from pipeline.formats import audio, checked, est_track, lab, object_array
 from pipeline.ground.console import InputError
 from pipeline.ground.params import Corpus, Layout
 from pipeline.ground.utterance import Label, Tracks, Utterance
@@ -116,20 +114,12 @@ def normalized_tracks(path: Path, scales: list[Path], phones: tuple[Label, ...])
 def z_tracks(path: Path) -> Tracks:
     """Read an array of z-scores, x forward."""
     channels = midsagittal(*SENSORS.values())
-    data = checked.contents(path)
-    stream = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(stream)
-        header = np.lib.format.read_array_header_1_0 if version[0] == 1 else None
-        shape, by_column, dtype = (header or np.lib.format.read_array_header_2_0)(stream)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: not an array ({' '.join(str(error).split())[:80]})") from None
-    if dtype.kind != "f" or shape[1:] != (len(channels),):
-        raise InputError(f"{path}: {dtype} {shape} is no table of {len(channels)} columns")
-    if prod(shape) * dtype.itemsize != len(data) - stream.tell():
-        raise InputError(f"{path}: offset {stream.tell()}: truncated: {shape} is said to follow")
-    values = np.frombuffer(data, dtype, offset=stream.tell())
-    values = values.reshape(shape, order="F" if by_column else "C").astype(np.float64)
+    table = object_array.read_numbers(path)
+    if table.dtype.kind != "f" or table.shape[1:] != (len(channels),):
+        raise InputError(
+            f"{path}: {table.dtype} {table.shape} is no table of {len(channels)} columns"
+        )
+    values = table.astype(np.float64)
     forward = np.where([name.endswith("_x") for name in channels], -1, 1)
     time = np.arange(len(values)) / RATE
     return replace(checked.tracks(path, time, values * forward, channels), unit="z")

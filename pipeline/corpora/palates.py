@@ -64,10 +64,11 @@ def read(trace: PalateTrace, corpus: Corpus) -> Array:
 
 def from_csv(path: Path) -> Array:
     """Read the corners of a palate, and put them in order from back to front."""
-    rows = list(csv.DictReader(checked.text(path, "utf-8-sig").splitlines()))
+    lines = checked.text(path, "utf-8-sig").splitlines()
     try:
+        rows = list(csv.DictReader(lines))
         points = np.array([[float(row[name]) for name in COLUMNS] for row in rows])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, csv.Error):
         raise InputError(f"{path}: not rows of numbers {', '.join(COLUMNS)}") from None
     if len(points) < 2 or not np.isfinite(points).all():
         raise InputError(f"{path}: {len(points)} rows, or one that is not finite")

@@ -61,6 +61,7 @@ ADTS = (b"\xff\xf1", b"\xff\xf9")  # what AAC without a container starts with
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000  # Hz; outside, the header is wrong or it is not speech
 BLOCK = 1 << 16  # frames read at once: memory follows what is there, not what the header claims
 FULL_SCALE = 32768  # of 16-bit samples, as libsndfile reads them
+LOUDEST = 1e12  # times full scale: no recorder counts as far, and its power is still a float32
 ALIKE = 0.7  # correlation of two channels that hold the same voice
 HEARD = 1e-3  # a channel's deviation over the loudest one's: below, it changes no mean
 FAINT = 0.004  # of full scale, the largest sample: see docs/predict.md
@@ -256,9 +257,9 @@ def read_blocks(source: Source, channel: int | None) -> Iterator[NDArray[np.floa
             audio = block.mean(axis=1, dtype=np.float32)
         else:
             audio = np.ascontiguousarray(block[:, channel - 1])
-        finite = np.isfinite(audio)
-        if not finite.all():
-            bad = int(np.argmin(finite))
+        possible = np.abs(audio) < LOUDEST  # which NaN is not
+        if not possible.all():
+            bad = int(np.argmin(possible))
             time = (samples + bad) / about.sample_rate
             raise InputError(f"{path}: the sample at {time:.4f} s is {audio[bad]}; mend the file")
         samples += len(audio)

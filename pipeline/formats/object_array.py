@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.formats import checked
+from pipeline.ground import console
 from pipeline.ground.console import InputError
 
 MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")  # before and after NumPy 2
@@ -48,29 +49,40 @@ def read(path: Path) -> list[NDArray[np.number]]:
         Naming the offset and what stands there, such as code that the file wants to run.
     """
     data = checked.contents(path)
-    file = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(file)
-        header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, fortran_order, dtype = header(file)
-    except Exception as error:  # NumPy tokenizes the header as Python; anything can come of it
-        raise InputError(
-            f"{path}: offset 0: not a .npy file ({' '.join(str(error).split())})"
-        ) from None
-    start = file.tell()
-    if dtype.hasobject:
-        arrays = Machine(path, data, start).run()
-        if shape != (len(arrays),):
-            raise InputError(f"{path}: {len(arrays)} arrays, the header says {shape}")
-        return arrays
+    shape, fortran_order, dtype, start = header(path, data)
+    if not dtype.hasobject:
+        return list(read_numbers(path))
+    arrays = Machine(path, data, start).run()
+    if shape != (len(arrays),):
+        raise InputError(f"{path}: {len(arrays)} arrays, the header says {shape}")
+    return arrays
+
+
+def read_numbers(path: Path) -> NDArray[np.number]:
+    """Read the one array of numbers of a ``.npy`` file; raises as `read` does."""
+    data = checked.contents(path)
+    shape, fortran_order, dtype, start = header(path, data)
     size = math.prod(shape) * dtype.itemsize
     if dtype.kind not in "fiu" or not shape or min(shape) < 0 or size != len(data) - start:
         raise InputError(f"{path}: offset {start}: no array {shape} of {dtype} fills the file")
     array = np.frombuffer(data, dtype, offset=start)
-    return list(array.reshape(shape, order="F" if fortran_order else "C"))
+    return array.reshape(shape, order="F" if fortran_order else "C")
+
+
+def header(path: Path, data: bytes) -> tuple[tuple[int, ...], bool, np.dtype, int]:
+    """Return shape, order (by columns or not) and type of a file's array, and where it starts."""
+    file = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, fortran_order, dtype = read_header(file)
+    except Exception as error:  # NumPy tokenizes the header as Python; anything can come of it
+        reason = console.escaped(" ".join(str(error).split()))
+        raise InputError(f"{path}: offset 0: not a .npy file ({reason})") from None
+    return shape, fortran_order, dtype, file.tell()
 
 
 @dataclass

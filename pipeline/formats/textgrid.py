@@ -53,7 +53,7 @@ def read(path: Path, notes: list[str] | None = None) -> dict[str, tuple[Label, .
     try:
         first = text(tokens)
         tiers = list(chronological(tokens) if first == CHRONOLOGICAL else by_tier(tokens))
-    except (TypeError, IndexError) as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"{path}: not a TextGrid ({error})") from None
     found: dict[str, tuple[Label, ...]] = {}
     for name, rows in tiers:
@@ -101,17 +101,24 @@ def number(tokens: Iterator[str | float]) -> float:
     return token
 
 
+def whole(token: str | float | None) -> int:
+    """Return a token that has to be a number of things."""
+    if not isinstance(token, float) or not token.is_integer():
+        raise ValueError(f"{str(token)[:20]!r} in place of a whole number")
+    return int(token)
+
+
 def by_tier(tokens: Iterator[str | float]) -> Iterator[tuple[str, Rows]]:
     """Yield the interval tiers of the usual form: one tier after the other."""
     if (kind := text(tokens)) != "TextGrid":
         raise TypeError(f"a {kind[:20]!r}")
     number(tokens), number(tokens)
-    for _ in range(int(number(tokens))):
+    for _ in range(whole(next(tokens, None))):
         kind, name = text(tokens), text(tokens)
         if kind not in (INTERVALS, POINTS):
             raise TypeError(f"a tier of class {kind[:20]!r}")
         number(tokens), number(tokens)
-        count = int(number(tokens))
+        count = whole(next(tokens, None))
         if kind == INTERVALS:
             yield name, [(number(tokens), number(tokens), text(tokens)) for _ in range(count)]
         else:
@@ -123,11 +130,14 @@ def chronological(tokens: Iterator[str | float]) -> Iterator[tuple[str, Rows]]:
     """Yield the interval tiers of the chronological form: all tiers, then all labels."""
     number(tokens), number(tokens)
     tiers: list[tuple[str, str, Rows]] = []
-    for _ in range(int(number(tokens))):
+    for _ in range(whole(next(tokens, None))):
         tiers.append((text(tokens), text(tokens), []))
         number(tokens), number(tokens)
     for token in tokens:
-        kind, _, rows = tiers[int(float(token)) - 1]
+        place = whole(token)
+        if not 1 <= place <= len(tiers):
+            raise ValueError(f"a label of tier {place} of {len(tiers)}")
+        kind, _, rows = tiers[place - 1]
         start = number(tokens)
         end = number(tokens) if kind == INTERVALS else start
         rows.append((start, end, text(tokens)))

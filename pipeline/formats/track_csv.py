@@ -39,9 +39,12 @@ def read(path: Path) -> Tracks:
     InputError
         Naming the file and, where one is to blame, the line and the column.
     """
-    text = checked.text(path, "utf-8-sig").replace("\r\n", "\n")
+    text = checked.text(path, "utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     first, _, body = text.partition("\n")
-    names = [name.strip() for name in next(csv.reader([first], skipinitialspace=True), [])]
+    try:
+        names = [name.strip() for name in next(csv.reader([first], skipinitialspace=True), [])]
+    except csv.Error as error:
+        raise InputError(f"{path}: line 1: not names of columns ({error})") from None
     check_header(path, names)
     table = checked.numbers(path, EMPTY_CELL.sub("nan", body), ",", first_line=2)
     if table.shape[1] != len(names):

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.ground.console import InputError
+
 WATCHED_RECORDINGS = Path("data/watched/recordings.csv")
 WATCHED_LISTS = Path("data/watched/lists.csv")
 WATCHED_RECIPE = Path("data/watched/recipe.json")
@@ -21,6 +23,7 @@ FRAMES = Path("data/frames")
 STANDARDIZED = Path("data/standardized")
 TRAINED = Path("trained")
 PREDICTIONS = Path("data/predictions")
+TIMING = Path("reports/training.csv")  # what a clock said: no output, it is never the same twice
 METRICS = Path("reports/metrics.json")
 PROTOCOL = Path("reports/protocol.json")
 TABLES = Path("reports/tables")
@@ -28,6 +31,7 @@ PLOTS = Path("reports/plots")
 REPORT = Path("reports/index.html")
 
 STATISTICS = "statistics.npz"  # in STANDARDIZED
+STATISTICS_OF = ("input_mean", "input_scale", "target_mean", "target_scale")
 
 
 def project(here: Path = Path()) -> Path:
@@ -66,5 +70,11 @@ def statistics(of: Path = Path()) -> dict[str, NDArray[np.float64]]:
 
     The keys are ``input_mean``, ``input_scale``, ``target_mean`` and ``target_scale``.
     """
-    with np.load(of / STANDARDIZED / STATISTICS, allow_pickle=False) as archive:
-        return dict(archive)
+    path = of / STANDARDIZED / STATISTICS
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in STATISTICS_OF}
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; run `dvc repro standardize` first") from None
+    except Exception:  # of zip, zlib and NumPy, which tokenizes headers as Python
+        raise InputError(f"{path}: damaged; run `dvc repro --force standardize`") from None

@@ -18,8 +18,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from ruamel.yaml import YAML, YAMLError
@@ -127,7 +128,7 @@ def read_json(path: Path, made_by: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: not found; run `dvc repro {made_by}` first") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         raise InputError(f"{path}: damaged; run `dvc repro --force {made_by}`") from None
 
 
@@ -250,6 +251,38 @@ class Entry:
     about: dict[str, Any]
 
 
+class Shard(msgspec.Struct, frozen=True):
+    """An array on disk."""
+
+    file: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]+\.npy\Z")]
+    sha256: str
+
+
+class Index(msgspec.Struct, frozen=True):
+    """``index.json``."""
+
+    columns: dict[str, int]
+    about: dict[str, Any]
+    shards: list[dict[str, Shard]]
+    utterances: list[dict[str, Any]]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where an utterance lies."""
+
+    id: str
+    shard: Annotated[int, msgspec.Meta(ge=0)]
+    start: Annotated[int, msgspec.Meta(ge=0)]
+    frames: Annotated[int, msgspec.Meta(ge=1)]
+
+
+def entry(row: dict[str, Any]) -> Entry:
+    """Return an utterance of ``index.json``."""
+    place = msgspec.convert(row, Place)
+    about = {key: value for key, value in row.items() if key not in Place.__struct_fields__}
+    return Entry(place.id, place.shard, place.start, place.frames, about)
+
+
 class Store:
     """A store, opened for reading.
 
@@ -270,27 +303,31 @@ class Store:
         self.folder = folder
         self.made_by = made_by
         index = read_json(folder / "index.json", made_by)
-        if index.get("version") != VERSION:
+        if isinstance(index, dict) and index.get("version") != VERSION:
             raise InputError(f"{folder}: another version's; run `dvc repro --force {made_by}`")
-        self.columns: dict[str, int] = index["columns"]
-        self.about: dict[str, Any] = index["about"]
-        self._shards: list[dict[str, Any]] = index["shards"]
-        self.entries = [
-            Entry(row.pop("id"), row.pop("shard"), row.pop("start"), row.pop("frames"), row)
-            for row in index["utterances"]
-        ]
+        try:
+            known = msgspec.convert(index, Index)
+            self.columns, self.about, self._shards = known.columns, known.about, known.shards
+            self.entries = [entry(row) for row in known.utterances]
+        except msgspec.ValidationError as error:
+            raise InputError(
+                f"{folder / 'index.json'}: damaged ({error}); run `dvc repro --force {made_by}`"
+            ) from None
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def frames(self, entry: Entry, column: str) -> Array:
         """Read an utterance's array ``[T, width]``."""
-        part = self._shards[entry.shard][column]
         try:
+            part = self._shards[entry.shard][column]
             # mapped for this read alone: pages of a map that stays open count as memory in use
-            shard = np.load(self.folder / part["file"], mmap_mode="r", allow_pickle=False)
-            return np.array(shard[entry.start : entry.start + entry.frames])
-        except (OSError, ValueError):
+            shard = np.load(self.folder / part.file, mmap_mode="r", allow_pickle=False)
+            found = np.array(shard[entry.start : entry.start + entry.frames])
+            if found.shape != (entry.frames, self.columns[column]):
+                raise ValueError(f"{found.shape}")
+            return found
+        except Exception:  # NumPy tokenizes the header as Python; anything can come of it
             raise InputError(
                 f"{self.folder}: damaged; run `dvc repro --force {self.made_by}`"
             ) from None
@@ -299,6 +336,6 @@ class Store:
         """Compare every shard with its checksum; raise `InputError` naming one that differs."""
         for shard in self._shards:
             for part in shard.values():
-                path = self.folder / part["file"]
-                if not path.is_file() or checksum(path) != part["sha256"]:
+                path = self.folder / part.file
+                if not path.is_file() or checksum(path) != part.sha256:
                     raise InputError(f"{path}: damaged; run `dvc repro --force {self.made_by}`")

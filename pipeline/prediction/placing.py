@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from pipeline.ground.console import InputError
 from pipeline.ground.storage import discard, hidden, write_json
@@ -97,7 +98,7 @@ def clear(shared: Path) -> None:
 def begun(stem: Path) -> Iterator[Path]:
     """Yield the files that a run which was stopped moved to their places, or had there before."""
     for journal in room(stem).glob("*.json"):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, TypeError, LookupError):
             for known in json.loads(journal.read_text(encoding="utf-8")):
                 path = stem.with_name(known[0])
                 if path.is_file() and mark(path) == known:
@@ -109,10 +110,16 @@ def own_files(stem: Path) -> list[Path]:
     earlier = outputs.read_description(stem)
     names: list[str] = []
     if earlier is not None:
-        names = [*earlier.get("files", ()), *earlier.get("other_files", ())]
-        names.append(outputs.beside(stem, outputs.DESCRIPTION).name)
+        told = [name for key in ("files", "other_files") for name in listed(earlier.get(key))]
+        names = [*told, outputs.beside(stem, outputs.DESCRIPTION).name]
     known = [*(stem.with_name(name) for name in names), *begun(stem)]
     return [path for path in dict.fromkeys(known) if path.is_file()]
+
+
+def listed(names: Any) -> list[str]:
+    """Return those of a list, if it is one, that are names of files."""
+    names = names if isinstance(names, list) else []
+    return [n for n in names if isinstance(n, str) and n not in ("", ".") and Path(n).name == n]
 
 
 def guard(stem: Path, suffixes: Iterable[str]) -> None:

@@ -143,15 +143,20 @@ def in_manifest(manifest: Path) -> Iterator[Recording]:
         raise InputError(f"{manifest}: not found") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{manifest}: not a text file ({error})") from None
-    header = next(csv.reader(lines[:1]), [])
+    try:
+        header, *rows = [*csv.reader(lines)] or [[]]
+    except csv.Error:
+        header, rows = [], []
     column = next((header.index(name) for name in PATHS if name in header), None)
     if column is None:
         names = [line.strip() for line in lines]
     else:
-        names = [row[column] for row in csv.reader(lines[1:]) if len(row) > column]
+        names = [row[column] for row in rows if len(row) > column]
     for name in names:
         first = name.split("|")[0]  # the pipeline's own manifest names the tracks after the sound
         if first and not first.startswith("#"):
+            if "\0" in first or PurePosixPath(first).name in ("", ".."):
+                raise InputError(f"{manifest}: {first!r} is no name of a sound")
             beside = manifest.parent / first
             audio = beside if is_there(beside) else Path(first)
             yield Recording(audio, safe_name(first))

@@ -134,7 +134,7 @@ def read_about(path: Path) -> About:
         raise InputError(f"{path}: larger than a model.json can be")
     try:
         about = msgspec.json.decode(path.read_bytes(), type=About)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: {error}; run `dvc repro --force train`") from None
     for statistics in (about.statistics, *about.speakers.values()):
         for name, width in (("input", WIDTH), ("target", len(about.channels))):

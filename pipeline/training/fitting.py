@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 
     from models.regressor import Regressor
 
-HISTORY = (
+CURVES = (
     "epoch",
     "train_loss",
     "train_z_mse",
     "validation_loss",
     "validation_z_mse",
     "learning_rate",
-    "seconds",
-    "frames_per_s",
 )
+TIMES = ("seconds", "frames_per_s")
+HISTORY = (*CURVES, *TIMES)
 Row = dict[str, Any]
 
 
