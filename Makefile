@@ -6,6 +6,8 @@
 # make real    accuracy of the trained model on real speakers, in ../shared/data
 # make tutorials   the other tasks of the tutorials: digits, text, one step of an LSTM
 # make torture    kill, starve and obstruct the pipeline and predict; outputs stay the same bytes
+# make fuzz      a million damaged files: each is read or refused in one line
+# make endurance memory and file handles over 2,000 predictions and 50 epochs; a run twice over
 # make lock    pin the newest versions that pyproject.toml allows
 # make test PYTHON=python3.13   any of these with another Python, in an environment of its own
 # make pythons   make test with each Python of pyproject.toml that pyenv has
@@ -19,7 +21,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: repro test check pythons bench compare real tutorials torture lock debian scm
+.PHONY: repro test check pythons bench compare real tutorials torture fuzz endurance lock debian scm
 
 repro: $(VENV)/run scm
 	@dvc repro
@@ -72,6 +74,12 @@ real: $(VENV)/run
 
 torture: $(VENV)/run
 	@python -m reliability.torture
+
+fuzz: $(VENV)/dev
+	@python -m reliability.fuzz
+
+endurance: $(VENV)/run
+	@python -m reliability.endurance
 
 # Trainings on digits side by side, a core each.
 tutorials: $(VENV)/run

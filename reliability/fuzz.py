@@ -46,7 +46,18 @@ FEWEST = 500  # executions of a target, however much one costs
 OUTPUT = Path("fuzz")
 TALLY = struct.Struct("<QQQ")  # executions, accepted, findings
 TOKENS = [b"nan", b"inf", b"-1", b"1e999", b"1e-320", b"99999999999", b"\0", b"\xff\xff\xff\xff"]
-TOKENS += [b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"\n", b"\r", b"\t", b",", b'"', b"{}", b"[", b"null"]
+TOKENS += [
+    b"\x7f\xff\xff\xff",
+    b"\x80\0\0\0",
+    b"\n",
+    b"\r",
+    b"\t",
+    b",",
+    b'"',
+    b"{}",
+    b"[",
+    b"null",
+]
 TOKENS += ["\u2028".encode(), "é".encode(), b"\xed\xb0\x80", b"\x1b[2J", b"../", b"0" * 400]
 
 
@@ -252,7 +263,9 @@ def campaign(targets: Sequence[Target], way: str, runs: list[int], options: Any)
         log = output / f"{safe(target.name)}.{way}.log"
         hunt_of = partial(Hunt, target, output)
         status = apart(hunt_of, way, count, options.seed, log)
-        done, accepted, findings = TALLY.unpack((output / f"{safe(target.name)}.tally").read_bytes())
+        done, accepted, findings = TALLY.unpack(
+            (output / f"{safe(target.name)}.tally").read_bytes()
+        )
         if status:  # libFuzzer ends a process that a library killed, and keeps the bytes
             findings += 1
             warn(f"{target.name}: exit status {status} after {done} executions; see {log}")
@@ -261,7 +274,9 @@ def campaign(targets: Sequence[Target], way: str, runs: list[int], options: Any)
         row |= {"findings": findings, "seconds": round(time.monotonic() - started)}
         with (output / "campaign.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
-        say(f"{target.name} ({way}): {done:,} executions, {accepted:,} accepted, {findings} findings")
+        say(
+            f"{target.name} ({way}): {done:,} executions, {accepted:,} accepted, {findings} findings"
+        )
     say(f"{executions:,} executions by {way}, {found} findings")
     return found
 

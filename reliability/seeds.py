@@ -26,7 +26,16 @@ from benchmarks.machine import ROOT
 from benchmarks.predict import noise
 from features.mfcc import WIDTH
 from pipeline.corpora import mngu0, mocha, mspka, ndi_wave
-from pipeline.formats import carstens_pos, carstens_text, est_track, matlab, mview, ssff, textgrid, track_csv
+from pipeline.formats import (
+    carstens_pos,
+    carstens_text,
+    est_track,
+    matlab,
+    mview,
+    ssff,
+    textgrid,
+    track_csv,
+)
 from pipeline.ground import params
 from pipeline.ground.utterance import Label, Tracks, Utterance
 from pipeline.trained import onnx_graph
@@ -131,7 +140,12 @@ def grid() -> bytes:
 def short_grid(chronological: bool = False) -> bytes:
     """Return a TextGrid in one of its short forms."""
     if chronological:
-        lines = ['"Praat chronological TextGrid text file"', "0 0.3", "1", '"IntervalTier" "phones"']
+        lines = [
+            '"Praat chronological TextGrid text file"',
+            "0 0.3",
+            "1",
+            '"IntervalTier" "phones"',
+        ]
         lines += ["0 0.3", "1 0 0.1", '""', "1 0.1 0.3", '"a"']
     else:
         lines = ['"ooTextFile"', '"TextGrid"', "0", "0.3", "<exists>", "1", '"IntervalTier"']

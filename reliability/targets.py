@@ -481,7 +481,10 @@ def load_params(path: Path) -> None:
 def small_params() -> list[bytes]:
     """Return params.yaml without comments and with one recipe, which reads in a tenth of it."""
     tree = read_yaml(ROOT / params.PATH)
-    tree["recipes"] = {"default": tree["recipes"]["default"], "b": {"like": "default", "units": [2]}}
+    tree["recipes"] = {
+        "default": tree["recipes"]["default"],
+        "b": {"like": "default", "units": [2]},
+    }
     return [seeds.written(partial(write_yaml, tree=tree)), (ROOT / params.PATH).read_bytes()]
 
 

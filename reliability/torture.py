@@ -1,4 +1,4 @@
-"""The pipeline and a batch prediction, killed again and again, against a run that nobody disturbed.
+"""The pipeline and a batch prediction, killed again and again, against an undisturbed run.
 
 ``python -m reliability.torture`` (`make torture`) lays out a project with a small corpus, runs ``dvc
 repro`` and predicts all sounds. Then it starts both over and kills each, with all its processes, at
@@ -68,7 +68,7 @@ PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # of Linux
 Digests = dict[str, str]
 
 
-def lay_out(folder: Path) -> None:
+def lay_out(folder: Path, changes: Mapping[str, Any] | None = None) -> None:
     """Make a project with 24 utterances of a second, and as many sounds to predict from."""
     for name in CODE:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
@@ -76,7 +76,7 @@ def lay_out(folder: Path) -> None:
     (folder / ".dvc").mkdir()
     shutil.copy2(ROOT / ".dvc" / "config", folder / ".dvc")
     (folder / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n")
-    tree = workspaces.overridden(read_yaml(ROOT / params.PATH), SMALL)
+    tree = workspaces.overridden(read_yaml(ROOT / params.PATH), {**SMALL, **(changes or {})})
     write_yaml(folder / params.PATH, tree)
     rng = np.random.default_rng(0)
     for k in range(SOUNDS):
