@@ -153,11 +153,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.predictions and options.epochs:
         command = [sys.executable, "-m", "reliability.endurance"]
-        status = subprocess.run(
-            [*command, "--epochs", "0", "--predictions", str(options.predictions)]
-        )
-        other = subprocess.run([*command, "--predictions", "0", "--epochs", str(options.epochs)])
-        sys.exit(status.returncode or other.returncode)
+        apart = (options.predictions, 0), (0, options.epochs)
+        statuses = [
+            subprocess.run([*command, f"--predictions={one}", f"--epochs={other}"]).returncode
+            for one, other in apart
+        ]
+        sys.exit(max(statuses))
     wrong = []
     if options.predictions:
         wrong += predictions(options.predictions).report(f"{options.predictions} predictions")

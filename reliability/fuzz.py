@@ -2,8 +2,8 @@
 
 ``python -m reliability.fuzz`` (`make fuzz`) goes through the targets of `reliability.targets`, each
 in a process of its own. atheris damages the valid files and keeps what reaches code that nothing
-before had reached; where it is not installed, `damaged` alone does, blindly. Hypothesis builds trees
-for params.yaml and model.json that are right in all but a few places.
+before had reached; where it is not installed, `damaged` alone does, blindly. Hypothesis builds
+trees for params.yaml and model.json that are right in all but a few places.
 
 An execution is a finding where anything but an `InputError` comes out, a result is not whole, a
 refusal is no line that names the file, the file is changed, or the reader takes more than
@@ -62,7 +62,7 @@ TOKENS += ["\u2028".encode(), "é".encode(), b"\xed\xb0\x80", b"\x1b[2J", b"../"
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
-    """Return bytes with one to four changes: set, lost, repeated, moved, cut, or made of `TOKENS`."""
+    """Return bytes with one to four changes: set, lost, repeated, moved, cut, a token put in."""
     out = bytearray(data)
     for _ in range(rng.randint(1, 4)):
         start = rng.randrange(len(out) + 1)
@@ -275,7 +275,8 @@ def campaign(targets: Sequence[Target], way: str, runs: list[int], options: Any)
         with (output / "campaign.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
         say(
-            f"{target.name} ({way}): {done:,} executions, {accepted:,} accepted, {findings} findings"
+            f"{target.name} ({way}): {done:,} executions, {accepted:,} accepted,"
+            f" {findings} findings"
         )
     say(f"{executions:,} executions by {way}, {found} findings")
     return found

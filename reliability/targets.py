@@ -107,7 +107,7 @@ class Target:
         except InputError as error:
             message = str(error)
             assert not {"\n", "\r"} & {*message}, f"not one line: {message!r}"
-            names = [Path(name).name for name in (self.file, *self.others)]
+            names = [part for name in (self.file, *self.others) for part in Path(name).parts]
             assert any(name in message for name in names), f"names no file: {message}"
             return False
         finally:

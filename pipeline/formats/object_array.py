@@ -49,7 +49,7 @@ def read(path: Path) -> list[NDArray[np.number]]:
         Naming the offset and what stands there, such as code that the file wants to run.
     """
     data = checked.contents(path)
-    shape, fortran_order, dtype, start = header(path, data)
+    shape, _, dtype, start = header(path, data)
     if not dtype.hasobject:
         return list(read_numbers(path))
     arrays = Machine(path, data, start).run()
