@@ -1,14 +1,14 @@
 """The pipeline and a batch prediction, killed again and again, against an undisturbed run.
 
 ``python -m reliability.torture`` (`make torture`) lays out a project with a small corpus, runs
-``dvc repro`` and predicts all sounds. Then it starts both over and kills each, with all its processes, at
-random moments; whatever is killed is started again, and what it leaves when it ends by itself has
-to be, byte for byte, what the first run left. Then it tries what else may happen: a disk that is
-full (one on which no file can grow, and, for the superuser, small ones in memory that are full
-sooner or later), a folder or a disk that may not be written, an output that is deleted under the
-run, two runs at once, files from the future, and, where libfaketime is installed, a clock that is
-set back. Each has to end well, or in one line; and the next run has to end with the same bytes. The
-exit status is 1 if anything differs.
+``dvc repro`` and predicts all sounds. Then it starts both over and kills each, with all its
+processes, at random moments; whatever is killed is started again, and what it leaves when it ends
+by itself has to be, byte for byte, what the first run left. Then it tries what else may happen: a
+disk that is full (one on which no file can grow, and, for the superuser, small ones in memory that
+are full sooner or later), a folder or a disk that may not be written, an output that is deleted
+under the run, two runs at once, files from the future, and, where libfaketime is installed, a clock
+that is set back. Each has to end well, or in one line; and the next run has to end with the same
+bytes. The exit status is 1 if anything differs.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ is doubled) and nothing else; ``!`` starts a comment. See "TextGrid file formats
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -151,7 +152,7 @@ def usable(place: str, rows: Rows, notes: list[str]) -> tuple[Label, ...]:
         before = found[-1].end if found else 0.0
         if before - ROUNDING_S < start < before:
             start = before
-        if before <= start < end:
+        if before <= start < end < math.inf:
             found.append(Label(start, end, label))
         elif label:
             notes.append(f"{place}: label {label!r} from {start:.9g} to {end:.9g} s")

@@ -80,6 +80,7 @@ FOUND = {  # by `make fuzz`: not one of them was refused in one line
     ),
     "a tier below the first": ("formats/textgrid", CHRONOLOGICAL.replace(b"1 0 0.1", b"0 0 0.1")),
     "infinitely many tiers": ("formats/textgrid", CHRONOLOGICAL.replace(b"\n1\n", b"\n1e999\n")),
+    "a label without end": ("formats/textgrid", CHRONOLOGICAL.replace(b"0.1 0.3", b"0.1 1e999")),
     "a header that does not end": ("formats/mngu0-z", npy("{'descr': '<f8', 'shape': (")),
     "a sound beyond float32": ("extract/u.wav", float_sound(3e38)),
     "bytes that are no text": ("model/model.json", b'{"\xae": 1}'),
