@@ -6,6 +6,7 @@
 # make real    accuracy of the trained model on real speakers, in ../shared/data
 # make tutorials   the other tasks of the tutorials: digits, text, one step of an LSTM
 # make torture    kill, starve and obstruct the pipeline and predict; outputs stay the same bytes
+# make docs    the site, in build/docs; a dead link or an unknown name fails
 # make lock    pin the newest versions that pyproject.toml allows
 # make test PYTHON=python3.13   any of these with another Python, in an environment of its own
 # make pythons   make test with each Python of pyproject.toml that pyenv has
@@ -19,7 +20,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: repro test check pythons bench compare real tutorials torture lock debian scm
+.PHONY: repro test check pythons bench compare real tutorials docs torture lock debian scm
 
 repro: $(VENV)/run scm
 	@dvc repro
@@ -69,6 +70,9 @@ compare: $(VENV)/run
 
 real: $(VENV)/run
 	@python -m studies.real_speech --imitate 12
+
+docs: $(VENV)/dev
+	python -m sphinx -q -E -W --keep-going -c docs . build/docs
 
 torture: $(VENV)/run
 	@python -m benchmarks.torture
