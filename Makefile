@@ -8,6 +8,7 @@
 # make torture    kill, starve and obstruct the pipeline and predict; outputs stay the same bytes
 # make fuzz      a million damaged files: each is read or refused in one line
 # make endurance memory and file handles over 2,000 predictions and 50 epochs; a run twice over
+# make docs    the site, in build/docs; a dead link or an unknown name fails
 # make lock    pin the newest versions that pyproject.toml allows
 # make test PYTHON=python3.13   any of these with another Python, in an environment of its own
 # make pythons   make test with each Python of pyproject.toml that pyenv has
@@ -21,7 +22,8 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: repro test check pythons bench compare real tutorials torture fuzz endurance lock debian scm
+.PHONY: repro test check pythons bench compare real tutorials docs torture fuzz endurance
+.PHONY: lock debian scm
 
 repro: $(VENV)/run scm
 	@dvc repro
@@ -71,6 +73,9 @@ compare: $(VENV)/run
 
 real: $(VENV)/run
 	@python -m studies.real_speech --imitate 12
+
+docs: $(VENV)/dev
+	python -m sphinx -q -E -W --keep-going -c docs . build/docs
 
 torture: $(VENV)/run
 	@python -m reliability.torture

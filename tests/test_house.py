@@ -67,7 +67,7 @@ def test_the_picture_of_the_architecture_is_the_contract_and_has_every_folder():
     (layers,) = (one["layers"] for one in contract["contracts"])
     rows = [[name.strip().removeprefix("pipeline.") for name in row.split("|")] for row in layers]
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    picture = text.split("```")[1].strip().split("\n")
+    picture = text.split("```text\n")[1].split("\n```")[0].split("\n")
     assert [[name.strip() for name in row.split("|")] for row in picture] == rows
     shown = {name for row in rows for name in row}
     inside = {path.stem for path in (ROOT / "pipeline").iterdir() if path.name[0] not in "_."}

@@ -8,9 +8,12 @@ The graph takes a batch of utterances of any number and length:
 
 ``inputs`` float32 [batch, frames, features], ``lengths`` int32 [batch]
     Frames after an utterance's length are padding; what comes out there means nothing.
+
 ``tracks`` float32 [batch, frames, outputs]
+
 ``state_K`` and ``next_state_K`` float32 [1, batch, units], networks of one direction only
     For each layer h, and for an LSTM c: zeros at first, then what the call before gave.
+
 ``delay`` int64, networks with an output delay only
     The trained delay unless given; 0 for a sound that arrives in pieces.
 """
