@@ -139,6 +139,11 @@ class Torturer:
     faults: list[str] = field(default_factory=list)
     hit: Counter[str] = field(default_factory=Counter)
 
+    def fault(self, what: str) -> None:
+        """Keep what was not as it should be, and say it at once."""
+        self.faults.append(what)
+        say(f"FAULT {what}")
+
     def start(self, **options: Any) -> subprocess.Popen[str]:
         """Start the command in a session of its own."""
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": ""}
@@ -159,7 +164,7 @@ class Torturer:
         process = self.start(**options)
         said, _ = process.communicate()
         if process.returncode:
-            self.faults.append(f"after {what}: exit status {process.returncode}: {tail(said)}")
+            self.fault(f"after {what}: exit status {process.returncode}: {tail(said)}")
         return said
 
     def baseline(self) -> None:
@@ -175,7 +180,7 @@ class Torturer:
     def compare(self, what: str) -> None:
         """Hold what is there against what the undisturbed run left."""
         if apart := differences(self.expected, digests(self.folder)):
-            self.faults.append(f"after {what}: {len(apart)} files differ: {', '.join(apart[:5])}")
+            self.fault(f"after {what}: {len(apart)} files differ: {', '.join(apart[:5])}")
 
     def kill(self, count: int) -> None:
         """Start it over and kill it so many times; whenever it ends by itself, compare."""
@@ -191,7 +196,7 @@ class Torturer:
                 deaths += 1
                 continue
             if process.returncode:
-                self.faults.append(f"after {deaths} kills: {tail(said)}")
+                self.fault(f"after {deaths} kills: {tail(said)}")
             self.compare(f"{deaths} kills")
             self.wipe()
         self.finish(f"{deaths} kills")
@@ -223,9 +228,9 @@ class Torturer:
         """Note a fault where a run that had to fail did not, or printed a traceback."""
         say(f"{what}: exit status {status}: {tail(said)}")
         if not status:
-            self.faults.append(f"{what}: succeeded")
+            self.fault(f"{what}: succeeded")
         elif "Traceback" in said or "error" not in said.lower():
-            self.faults.append(f"{what}: {said}")
+            self.fault(f"{what}: {said}")
 
 
 def tail(said: str) -> str:
@@ -401,8 +406,6 @@ def main() -> None:
     options = parser.parse_args()
     with TemporaryDirectory() as name:
         faults = torture(Path(name), (options.kills, options.predictions), options.seed)
-    for fault in faults:
-        say(f"FAULT {fault}")
     if faults:
         raise InputError(f"{len(faults)} faults")
     say("nothing was lost, nothing half-written, and every byte is that of the undisturbed run")

@@ -30,7 +30,7 @@ VALUES = st.recursive(
 
 def places(tree: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Return the keys that lead to every node of a tree."""
-    below = tree.items() if isinstance(tree, dict) else ()
+    below: list[tuple[Any, Any]] = list(tree.items()) if isinstance(tree, dict) else []
     if isinstance(tree, list):
         below = list(enumerate(tree[:3]))
     return [here, *(place for key, node in below for place in places(node, (*here, key)))]
