@@ -170,7 +170,7 @@ def csv_seeds() -> list[bytes]:
 def est_seeds() -> list[bytes]:
     """Return EST tracks, binary and text."""
     found = seeds.points("TT", "LL", rate=200.0)
-    kinds: list[dict[str, bool]] = [{}, {"ascii": True}, {"big_endian": True}]
+    kinds: list[dict[str, Any]] = [{}, {"ascii": True}, {"big_endian": True}]
     return [
         *(seeds.written(partial(est_track.write, tracks=found, **kind)) for kind in kinds),
         *seeds.real("est/*.bin"),
@@ -368,6 +368,11 @@ def grid_corpus(folder: Path, settings: Corpus) -> None:
         assert len({len(array) for array in arrays.values()}) == 1
 
 
+def read_above(depth: int, settings: Corpus, path: Path) -> None:
+    """Read the corpus in whose folder, so many levels up, a file lies."""
+    read_corpus(path.parents[depth], settings)
+
+
 def of_corpora() -> Iterator[Target]:
     """Yield a target for every file of every corpus, the sound of one alone."""
     for name, (settings, files) in seeds.corpora().items():
@@ -380,9 +385,7 @@ def of_corpora() -> Iterator[Target]:
                 f"corpora/{name}/{Path(file).name}",
                 file,
                 [content],
-                lambda path, depth=depth, settings=settings: read_corpus(
-                    path.parents[depth], settings
-                ),
+                partial(read_above, depth, settings),
                 others or {"README": b""},
                 cost=12,
             )
@@ -512,9 +515,8 @@ def store_files() -> dict[str, bytes]:
 def statistics_seed() -> bytes:
     """Return data/standardized/statistics.npz."""
     names = ("input_mean", "input_scale", "target_mean", "target_scale")
-    return seeds.written(
-        lambda path: np.savez(path, **{name: np.ones((2, 3)) for name in names}), "a.npz"
-    )
+    arrays: dict[str, Any] = {name: np.ones((2, 3)) for name in names}
+    return seeds.written(lambda path: np.savez(path, **arrays), "a.npz")
 
 
 @dataclass
@@ -548,7 +550,7 @@ class Model:
 
 def restore(path: Path) -> None:
     """Go on from a checkpoint, or start anew."""
-    checkpoint.restore(path, Model(), "mark")  # type: ignore[arg-type]
+    checkpoint.restore(path, Model(), "mark")
 
 
 def checkpoint_seed() -> bytes:
