@@ -112,6 +112,7 @@ def test_what_was_found_is_refused_or_read(tmp_path, what):
     TARGETS[name].execute(folder, data)
 
 
+@pytest.mark.slow
 def test_findings_are_counted_and_kept(tmp_path):
     """A reader that lets a defect through, changes its file or never ends is found."""
 
