@@ -39,6 +39,12 @@ def test_blocks_of_any_length_give_the_frames_of_the_whole(tail, cuts, rate):
     np.testing.assert_array_equal(streamed, mfcc(sound, rate))
 
 
+def test_one_long_block_gives_the_frames_of_the_whole():
+    sound = np.random.default_rng(1).standard_normal(16 * 16000).astype(np.float32)
+    streamed = np.concatenate(list(mfcc_blocks([sound], 16000)))
+    np.testing.assert_array_equal(streamed, mfcc(sound, 16000))
+
+
 @pytest.mark.exact
 @settings(max_examples=40)
 @given(st.integers(0, 900), st.integers(3, 500), st.integers(-6, 0))
