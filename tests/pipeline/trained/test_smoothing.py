@@ -194,3 +194,8 @@ def test_training_chooses_and_evaluation_shows_what_each_earns(standardized, sta
     assert used[0]["rmse_mm"] == pytest.approx(test["rmse_mm"], rel=1e-5)
     (z,) = Predictor.load(artifacts.TRAINED).run([np.zeros((50, 39), np.float32)])
     assert z.shape == (50, len(about.channels))
+
+
+def test_every_candidate_knows_the_variances_that_mlpg_would_need():
+    """Evaluation tries them all again, from whichever was chosen."""
+    assert {how.variances for how in smoothing.candidates([0.1, 0.2])} == {(0.1, 0.2)}
