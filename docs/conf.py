@@ -36,8 +36,16 @@ exclude_patterns = [".*", "build*"]
 source_suffix = {".md": "markdown"}
 myst_heading_anchors = 4
 nitpicky = True  # names of this project in types and references must exist
-nitpick_ignore_regex = [(r"py:.*", r"(?!(features|models|pipeline)\.).*")]
-autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!(features|models|pipeline)\.).*"),  # of other projects
+    (r"py:class", r".*\.(Scalar|Item|Checked)"),  # variables of types
+]
+autodoc_default_options = {
+    "members": True,
+    "member-order": "bysource",
+    "show-inheritance": True,
+    "ignore-module-all": True,  # each name once, where it is made
+}
 autodoc_typehints = "signature"
 napoleon_google_docstring = False
 napoleon_use_ivar = True
@@ -48,7 +56,7 @@ NAVIGATION = {
     "Training": ["training", "gpu", "cluster", "add-a-cell", "tutorials"],
     "Figures": ["results", "real-speech", "performance", "reproducibility", "publish"],
     "Library": ["api/prediction", "api/features", "api/models", "api/pipeline"],
-    "Project": ["architecture", "testing", "licences"],
+    "Project": ["architecture", "testing", "reliability", "licences"],
 }
 LAST = ["CONTRIBUTING", "CHANGELOG"]
 
