@@ -34,7 +34,7 @@ from pipeline.ground.console import InputError
 from pipeline.ground.storage import atomic_path
 
 if TYPE_CHECKING:
-    from models.recurrent import Recurrent
+    from models import recurrent
     from models.regressor import Ensemble, Regressor
 
 OPSET, IR = 17, 8  # of 2022: old enough for any runtime in use
@@ -142,7 +142,7 @@ def weights(model: Regressor | Ensemble) -> Iterator[tuple[str, Array]]:
         yield f"{prefix}tracks_b", np.asarray(member.dense.bias, np.float32)
 
 
-def gated(layer: Recurrent, network: Network) -> tuple[Array, Array, Array]:
+def gated(layer: recurrent.Recurrent, network: Network) -> tuple[Array, Array, Array]:
     """Return kernel [G H, D], recurrent kernel [G H, H] and both biases [2 G H] of a layer."""
     order = GATES[network.node]
 
