@@ -16,7 +16,7 @@ import multiprocessing
 import os
 import re
 import signal
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -368,6 +368,7 @@ def serve(connection: Connection, folder: Path, seed: int, made_by: str) -> None
 
 
 MORE = ""  # an utterance is made, and the job goes on
+MOST_PEOPLE = 10  # of a worker: VocalTractLab keeps 45 MB of each that it was
 
 
 def in_workers(
@@ -379,6 +380,7 @@ def in_workers(
     """
     context = multiprocessing.get_context("spawn")  # a forked copy would share the parent's locks
     waiting = deque(todo)
+    people: Counter[Connection] = Counter()  # that each worker was
     workers: dict[Connection, BaseProcess] = {}
     busy: dict[Connection, Job] = {}
 
@@ -413,6 +415,10 @@ def in_workers(
                     answer = f"VocalTractLab crashed (exit status {process.exitcode})"
                 if answer != MORE:
                     del busy[worker]
+                    people[worker] += job.speaker is not None
+                    if worker in workers and people[worker] == MOST_PEOPLE:
+                        worker.close()  # it ends when it hears no more
+                        workers.pop(worker).join()
                     if waiting:
                         assign(worker if worker in workers else hire())
                 yield job, answer or None

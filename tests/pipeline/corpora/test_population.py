@@ -3,6 +3,7 @@
 import csv
 import importlib.metadata
 import itertools
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -92,6 +93,20 @@ def test_a_killed_synthesis_with_more_processes_ends_with_the_same_bytes(corpus,
     vocaltractlab.synthesize(folder, TWO, jobs=2)
     assert (folder / f"{done.stem}.wav").stat().st_mtime_ns == kept
     assert contents(folder) == contents(corpus)
+
+
+@pytest.mark.slow
+def test_a_worker_that_was_many_people_is_replaced(corpus, tmp_path, monkeypatch):
+    """VocalTractLab keeps what it takes for each of them."""
+    context = multiprocessing.get_context("spawn")
+    hire, hired = context.Process, []
+    monkeypatch.setattr(synthesis, "MOST_PEOPLE", 1)
+    monkeypatch.setattr(
+        context, "Process", lambda **given: hired.append(hire(**given)) or hired[-1]
+    )
+    vocaltractlab.synthesize(tmp_path / "corpus", TWO, jobs=1)
+    assert [process.exitcode for process in hired] == [0, 0]
+    assert contents(tmp_path / "corpus") == contents(corpus)
 
 
 @pytest.mark.slow
