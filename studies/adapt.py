@@ -1,11 +1,12 @@
 """A few minutes of a new speaker: from scratch, and from a network trained on another one.
 
 ``python -m studies.adapt`` takes each of the two speakers of STEM-E2VA in ``../shared/data`` as the
-new one: it trains on 0.25, 0.5, 1, 2 and 5 minutes of that speaker's sentences, from scratch and
-from the other speaker's network, by the recipe ``few-minutes``, with three seeds, and tests on
-sentences that neither heard. What is trained on is drawn by the seed. At 0 minutes the other
-speaker's network is tested as it is. ``--table`` trains nothing. Figures are kept in
-``studies/results/adapt.json`` as soon as they are known; an interrupted command resumes.
+new one: it trains on 0.25, 0.5, 1, 2 and 5 minutes of that speaker's sentences, by the recipe
+``few-minutes``, in every way of `WAYS`, with three seeds, and tests on sentences that no network
+heard. What is trained on is drawn by the seed. At 0 minutes the networks of others are tested as
+they are. The population's network is the one in ``trained/``, as ``make repro`` leaves it.
+``--table`` trains nothing. Figures are kept in ``studies/results/adapt.json`` as soon as they are
+known; an interrupted command resumes.
 """
 
 from __future__ import annotations
@@ -35,8 +36,11 @@ SEEDS = 3
 HELD_OUT_S = 8  # of the new speaker, to choose the epoch by
 WAYS = {
     "scratch": "from scratch",
+    "population": "from the synthesised population",
     "other": "from another real speaker",
+    "both": "from the population by way of another real speaker",
 }
+COLOURS = (style.BLUE, style.GREEN, style.VERMILION, style.BLACK)
 SCRATCH = {  # more and larger steps than from where a network has been already
     "train.recipe": "few-minutes",
     "recipes.few-minutes.learning_rate": 3e-3,
@@ -45,13 +49,13 @@ SCRATCH = {  # more and larger steps than from where a network has been already
 HEADER = ("new speaker", "minutes", *WAYS.values())
 
 
-def other_speaker(speaker: str) -> Trial:
+def other_speaker(speaker: str, way: str) -> Trial:
     """Return the training on the other speaker alone, tested on the sentences of the new one."""
     (other,) = (name for name in SPEAKERS if name != speaker)
     entries = splits()
     lists = {split: of_speaker(entries[split], other) for split in protocols.SPLITS[:2]}
     lists[protocols.TEST] = of_speaker(entries[protocols.TEST], speaker)
-    return trial(f"{speaker}-other-0", lists, {}, 1)
+    return trial(f"{speaker}-{way}-0", lists, real_corpora.CONTINUED if way == "both" else {}, 1)
 
 
 def of_speaker(entries: Sequence[Entry], speaker: str) -> list[Entry]:
@@ -103,17 +107,29 @@ def trial(
     return Trial(name, own, seed, files, SETTINGS["pooled"].overrides)
 
 
-def train(speaker: str, minutes: Sequence[float], seeds: int, path: Path) -> None:
+def begin(speaker: str, way: str, path: Path) -> real_corpora.Overrides:
+    """Return what a way sets, with the network that it starts from trained."""
+    if way == "scratch":
+        return SCRATCH
+    start = real_corpora.population()
+    if way != "population":
+        start = FOLDER / f"{way}-without-{speaker}"
+        if not (start / "model.json").exists() or f"{speaker}-{way}-0/1" not in trials.load(path):
+            source = real_corpora.prepare("pooled")
+            trials.run(other_speaker(speaker, way), FOLDER, path, source, keep=start)
+    return {"train.init": f"../../{start.name}", "train.recipe": "few-minutes"}
+
+
+def train(
+    speaker: str, ways: Sequence[str], minutes: Sequence[float], seeds: int, path: Path
+) -> None:
     """Train all of one new speaker that has not been trained."""
     source = real_corpora.prepare("pooled")
-    start = FOLDER / f"without-{speaker}"
-    if not (start / "model.json").exists() or f"{speaker}-other-0/1" not in trials.load(path):
-        trials.run(other_speaker(speaker), FOLDER, path, source, keep=start)
-    adapted = {"train.init": f"../../{start.name}", "train.recipe": "few-minutes"}
+    set_by = {way: begin(speaker, way, path) for way in ways}
     for seed in range(1, seeds + 1):
         for length in minutes:
             lists = few(speaker, length, seed)
-            for way, overrides in (("other", adapted), ("scratch", SCRATCH)):
+            for way, overrides in set_by.items():
                 one = trial(f"{speaker}-{way}-{length:g}", lists, overrides, seed)
                 if one.key not in trials.load(path):
                     trials.run(one, FOLDER, path, source)
@@ -146,7 +162,7 @@ def draw(results: Results, stem: Path) -> None:
     panels = figure.subplots(1, len(SPEAKERS), sharey=True)
     ticks = (0.0, *MINUTES)
     for axes, speaker in zip(panels, SPEAKERS, strict=True):
-        for way, colour in zip(WAYS, (style.BLUE, style.VERMILION), strict=True):
+        for way, colour in zip(WAYS, COLOURS, strict=True):
             points = [
                 (ticks.index(m), trials.figure(own, "predicted", "pearson_r"))
                 for m in ticks
@@ -172,6 +188,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m studies.adapt", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--speakers", nargs="+", choices=SPEAKERS, default=SPEAKERS)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=tuple(WAYS))
     parser.add_argument("--minutes", type=float, nargs="+", default=MINUTES)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="default: %(default)s")
     parser.add_argument("--table", action="store_true", help="train nothing; show what there is")
@@ -181,7 +198,7 @@ def main() -> None:
     if options.seeds < 1 or min(options.minutes) <= 0:
         raise UsageError("--seeds and --minutes: more than 0")
     for speaker in () if options.table else options.speakers:
-        train(speaker, options.minutes, options.seeds, options.results)
+        train(speaker, options.ways, options.minutes, options.seeds, options.results)
     results, facts = trials.load(options.results), machine()
     write_text(options.results.with_suffix(".md"), markdown(results))
     say_text(

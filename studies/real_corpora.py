@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,11 +87,20 @@ SETTINGS = {
     ),
 }
 
+CONTINUED = {  # from the population's network: fewer and smaller steps than from scratch
+    "train.init": "../../population",
+    "recipes.default.learning_rate": 1e-3,
+    "recipes.default.epochs": 12,
+}
 ROWS: dict[str, tuple[str, Overrides]] = {
     "default": ("default", {"standardize.targets": "speaker"}),
     "known-speakers": (
         "default without mel warp",
         {"train.recipe": "known-speakers", "standardize.targets": "speaker"},
+    ),
+    "population": (
+        "from the population's network, without mel warp, targets by utterance",
+        {"train.recipe": "known-speakers", "standardize.targets": "utterance", **CONTINUED},
     ),
     RIDGE: ("ridge regression on 11 frames", {}),
     TWIN: ("torch: 2 bidirectional LSTM of 128, mel warp", {}),
@@ -123,6 +133,16 @@ def prepare(name: str) -> Path:
     return folder
 
 
+def population() -> Path:
+    """Return the folder with the network of the synthesised population, a copy of ``trained/``."""
+    folder = FOLDER / "population"
+    if not folder.exists():
+        if not (artifacts.TRAINED / "model.json").exists():
+            raise InputError(f"{artifacts.TRAINED}: no model there; make repro trains it")
+        shutil.copytree(artifacts.TRAINED, folder)
+    return folder
+
+
 def key_of(setting: str, row: str, seed: int) -> str:
     """Return what identifies a training among results."""
     return f"{setting}-{row}/{seed}"
@@ -134,6 +154,8 @@ def train(setting: str, row: str, seed: int, path: Path) -> None:
     if row == TWIN:
         train_twin(setting, seed, path, source)
     else:
+        if "train.init" in ROWS[row][1]:
+            population()
         there = SETTINGS[setting].overrides
         one = Trial(f"{setting}-{row}", ROWS[row][1], seed, there=there)
         trials.run(one, FOLDER, path, source)
