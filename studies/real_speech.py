@@ -6,6 +6,7 @@ speaker and channel Pearson's r in an utterance, averaged over his utterances, a
 it would be highest. Which predicted point stands for which sensor says real_speech.yaml.
 ``--imitate N`` adds what synthesised speakers would have done, saying the same phones at the same
 times, for recordings with labels: JD3, and the mean of N people of the population; see `imitation`.
+``--tracks`` draws predicted over measured tracks of one utterance of every speaker.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ MAX_LAG = 20  # frames
 AXES = "xy"
 JD3, POPULATION, ALL, LABELLED = "JD3", "population", "all speakers", "with labels"
 TONGUE = "T"  # what its sensors begin with
+
+
+Pair = tuple[NDArray[np.floating], NDArray[np.floating]]
 
 
 class Recording(msgspec.Struct, forbid_unknown_fields=True):
@@ -102,6 +106,17 @@ def load(wanted: str) -> tuple[str, Predictor]:
     return name, Predictor.load(folder)
 
 
+def side_by_side(utterance: Utterance, tracks: Tracks, channels: Mapping[str, str]) -> Pair:
+    """Return every measured channel, and the predicted one that stands for it, at equal times."""
+    measured = utterance.tracks
+    values = measured.values[:, [measured.channels.index(name) for name in channels]]
+    first, truth = articulation.onto_grid(
+        measured.time, values, CUTOFF_HZ, MAX_GAP_S, len(tracks.time)
+    )
+    columns = [tracks.channels.index(name) for name in channels.values()]
+    return truth, tracks.values[first : first + len(truth), columns]
+
+
 def correlate(
     utterances: Sequence[Utterance], predicted: Sequence[Tracks], channels: Mapping[str, str]
 ) -> Found:
@@ -109,15 +124,7 @@ def correlate(
 
     r is that of each utterance, averaged over them.
     """
-    pairs = []
-    for utterance, tracks in zip(utterances, predicted, strict=True):
-        measured = utterance.tracks
-        values = measured.values[:, [measured.channels.index(name) for name in channels]]
-        first, truth = articulation.onto_grid(
-            measured.time, values, CUTOFF_HZ, MAX_GAP_S, len(tracks.time)
-        )
-        columns = [tracks.channels.index(name) for name in channels.values()]
-        pairs.append((truth, tracks.values[first : first + len(truth), columns]))
+    pairs = [side_by_side(*one, channels) for one in zip(utterances, predicted, strict=True)]
     truths, guesses = zip(*pairs, strict=True)
     lag, best = metrics.best_lag(truths, guesses, MAX_LAG)
     r = np.mean([metrics.pearson(*pair) for pair in pairs], axis=0)
@@ -208,6 +215,51 @@ def draw(recordings: Mapping[str, Recording], found: Mapping[str, Mapping[str, F
     return page
 
 
+def shown(recording: Recording) -> dict[str, str]:
+    """Return the channels that are drawn, and what they are: of either end of the tongue, a lip."""
+    tongue_sensors = [name for name, point in recording.sensors.items() if point[0] == TONGUE]
+    front, back = tongue_sensors[0], tongue_sensors[-1]
+    return {
+        f"{front}_x": "front of the tongue:\nforward",
+        f"{front}_y": "front of the tongue:\nheight",
+        f"{back}_y": "back of the tongue:\nheight",
+        "LL_y": "lower lip:\nheight",
+    }
+
+
+def median_one(pairs: Sequence[Pair]) -> int:
+    """Return which utterance has the median of their mean correlations."""
+    r = [metrics.mean(metrics.pearson(*pair)) for pair in pairs]
+    return int(np.argsort(r, kind="stable")[(len(r) - 1) // 2])
+
+
+def draw_tracks(drawn: Mapping[str, tuple[Recording, str, Pair]]) -> Figure:
+    """Draw predicted over measured tracks, a row of panels for each speaker, given their unit.
+
+    Predictions are given the measured mean and deviation, since only the shape can be compared.
+    """
+    page = style.figure(style.PAGE, 24 * len(drawn))
+    grid = page.subplots(len(drawn), 4, squeeze=False)
+    for row, (name, (recording, unit, pair)) in zip(grid, drawn.items(), strict=True):
+        names = list(recording.channels)
+        for axes, (channel, title) in zip(row, shown(recording).items(), strict=True):
+            truth, guess = (values[:, names.index(channel)] for values in pair)
+            scaled = (guess - guess.mean()) / guess.std() * truth.std()
+            time = np.arange(len(truth)) * HOP_S
+            axes.plot(time, truth - truth.mean(), color=style.BLACK, label="measured")
+            axes.plot(time, scaled, color=style.VERMILION, label="predicted")
+            r = float(metrics.pearson(truth[:, None], guess[:, None])[0])
+            axes.set_title(f"r {r:.2f}", loc="right", fontsize="small")
+            if axes in grid[0]:
+                axes.set_title(title, loc="left", fontsize="small", pad=6)
+            axes.margins(x=0)
+        row[0].set_ylabel(f"{name}\n{unit}", fontsize="small")
+    for axes in grid[-1]:
+        axes.set_xlabel("s")
+    page.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return page
+
+
 def main() -> None:
     """Predict and print."""
     parser = argparse.ArgumentParser(prog="python -m studies.real_speech", description=__doc__)
@@ -219,11 +271,13 @@ def main() -> None:
         "--imitate", type=int, metavar="N", help="JD3 and N people of the population, too"
     )
     parser.add_argument("--picture", type=Path, help="also draw bars here, a PNG")
+    parser.add_argument("--tracks", type=Path, help="draw tracks of the first model here, a PNG")
     options = parser.parse_args()
     recordings = msgspec.convert(read_yaml(RECORDINGS), dict[str, Recording])
     seed = params.load().corpus.synthesis.seed
     models = dict(map(load, options.models))
     found: dict[str, dict[str, Found]] = {}
+    drawn: dict[str, tuple[Recording, str, Pair]] = {}
     agreed: dict[str, list[tuple[float, float]]] = {}
     for name, recording in recordings.items():
         utterances = read(recording)
@@ -240,6 +294,11 @@ def main() -> None:
             predicted[JD3] = imitate(requests)
             everybody = [imitate(requests, Person(seed, n)) for n in range(options.imitate)]
             predicted[POPULATION] = [consensus(same) for same in zip(*everybody, strict=True)]
+        first = predicted[next(iter(models))]
+        pairs = [
+            side_by_side(*one, recording.channels) for one in zip(utterances, first, strict=True)
+        ]
+        drawn[name] = recording, utterances[0].tracks.unit, pairs[median_one(pairs)]
         found[name] = {
             model: correlate(utterances, tracks, recording.channels)
             for model, tracks in predicted.items()
@@ -255,7 +314,14 @@ def main() -> None:
         r, own = np.mean(pairs, axis=0)
         print(f"{model} says what the population does in their place with r {r:.3f} ({own:.2f})")
     if options.picture:
-        draw(recordings, found).savefig(options.picture, dpi=200, metadata={"Software": None})
+        save(draw(recordings, found), options.picture)
+    if options.tracks:
+        save(draw_tracks(drawn), options.tracks)
+
+
+def save(page: Figure, path: Path) -> None:
+    """Write a picture whose bytes do not depend on the day."""
+    page.savefig(path, dpi=200, metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -103,3 +103,26 @@ def test_a_model_is_compared_with_those_who_imitate(shared_data, recordings):
     np.testing.assert_allclose(found.lag_ms, 50, atol=10)
     exact = real_speech.agreement(utterances, said, said, recording)
     assert (exact.r > 0.99).all()
+
+
+@pytest.mark.parametrize("name", SPEAKERS)
+def test_the_channels_that_are_drawn_are_measured(recordings, name):
+    assert set(real_speech.shown(recordings[name])) <= set(recordings[name].channels)
+
+
+def test_the_median_utterance_is_drawn():
+    truth = np.sin(np.arange(200) / 7)[:, None]
+    noise = np.random.default_rng(0).normal(size=(200, 1))
+    pairs = [(truth, truth + level * noise) for level in (5, 0.1, 0.5, 20, 1)]
+    assert real_speech.median_one(pairs) == 4
+
+
+def test_tracks_are_drawn_in_their_unit_at_the_measured_mean_and_deviation(recordings):
+    recording = recordings["mngu0"]
+    truth = np.random.default_rng(0).normal(size=(50, len(recording.channels)))
+    page = real_speech.draw_tracks({"mngu0": (recording, "z", (truth, 3 * truth + 40))})
+    first = page.axes[0]
+    assert first.get_ylabel() == "mngu0\nz"
+    measured, predicted = (line.get_ydata() for line in first.lines)
+    np.testing.assert_allclose(predicted, measured)
+    assert first.get_title("right") == "r 1.00"
