@@ -157,11 +157,12 @@ def markdown(results: Results) -> str:
 
 
 def draw(results: Results, stem: Path) -> None:
-    """Draw r against minutes, a panel for each new speaker."""
-    figure = style.figure(style.PAGE, 65)
-    panels = figure.subplots(1, len(SPEAKERS), sharey=True)
+    """Draw r against minutes, a panel for each new speaker that was trained on."""
+    known = [name for name in SPEAKERS if any(key.startswith(f"{name}-") for key in results)]
+    figure = style.figure(style.PAGE, 75)
+    panels = figure.subplots(1, len(known), sharey=True, squeeze=False)[0]
     ticks = (0.0, *MINUTES)
-    for axes, speaker in zip(panels, SPEAKERS, strict=True):
+    for axes, speaker in zip(panels, known, strict=True):
         for way, colour in zip(WAYS, COLOURS, strict=True):
             points = [
                 (ticks.index(m), trials.figure(own, "predicted", "pearson_r"))
@@ -176,10 +177,11 @@ def draw(results: Results, stem: Path) -> None:
                 axes.plot(at, means, "o-", color=colour, markersize=3.5, label=WAYS[way])
         axes.set_xticks(range(len(ticks)), [f"{m:g}" for m in ticks])
         axes.set_xlabel("minutes of the new speaker")
+        axes.set_xlim(-0.2, len(ticks) - 0.8)
         axes.set_title(f"new speaker: {speaker}")
         axes.grid(color="#E6E6E6", linewidth=0.4)
     panels[0].set_ylabel("Pearson's r (band: seeds)")
-    panels[0].legend(loc="lower right", frameon=False)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     style.save(figure, stem)
 
 
