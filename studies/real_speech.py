@@ -295,10 +295,10 @@ def main() -> None:
             everybody = [imitate(requests, Person(seed, n)) for n in range(options.imitate)]
             predicted[POPULATION] = [consensus(same) for same in zip(*everybody, strict=True)]
         first = predicted[next(iter(models))]
-        pairs = [
+        both = [
             side_by_side(*one, recording.channels) for one in zip(utterances, first, strict=True)
         ]
-        drawn[name] = recording, utterances[0].tracks.unit, pairs[median_one(pairs)]
+        drawn[name] = recording, utterances[0].tracks.unit, both[median_one(both)]
         found[name] = {
             model: correlate(utterances, tracks, recording.channels)
             for model, tracks in predicted.items()
