@@ -1,6 +1,6 @@
 # make repro   the whole pipeline: corpus, features, training, evaluation, pictures
 # make test    style, types, the layers of the code and the test suite
-# make check   the same with the fast tests alone, in under a minute, for daily work
+# make check   the same with the fast tests of features, models and pipeline, for daily work
 # make bench   speed against other implementations
 # make compare  every network of the table in docs/results.md; takes hours, resumes when interrupted
 # make real    accuracy of the trained model on real speakers, in ../shared/data
@@ -43,7 +43,8 @@ test: $(VENV)/dev debian style
 	python -m pytest --numprocesses 2 --dist worksteal
 
 check: $(VENV)/dev style
-	python -m pytest --numprocesses 2 --dist worksteal -m "not slow"
+	python -m pytest --numprocesses 2 --dist worksteal -m "not slow" \
+	  tests/features tests/models tests/pipeline tests/test_house.py
 
 pythons:
 	@for version in $(PYTHONS); do \

@@ -79,6 +79,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_channels_are_chosen_by_the_parameters_and_unlike_ones_spoken_of(project, stage):
     for sound in sorted((project / "recordings").glob("*.wav"))[:3]:
         voice, _ = audio.read(sound)

@@ -134,6 +134,7 @@ def test_a_name_that_is_too_long_for_its_results_is_one_line_and_leaves_nothing(
     assert outcome.err.endswith(": cannot be read (File name too long)\n")
 
 
+@pytest.mark.slow
 def test_a_folder_run_says_what_it_passed_over(predict, tmp_path):
     audio.write(tmp_path / "in" / "u.wav", SOUND, RATE)
     for name in ("a.m4a", "b.webm", "c.m4a", "notes.txt"):

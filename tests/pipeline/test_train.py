@@ -183,6 +183,7 @@ def test_training_stops_when_patience_ends(standardized, stage, monkeypatch):
     assert [float(row["validation_loss"]) for row in history()] == [0.5, 0.4, 0.6, 0.3, 0.4, 0.3]
 
 
+@pytest.mark.slow
 def test_the_model_tells_what_it_predicts_and_how_well(trained):
     kept = min(history(), key=lambda row: float(row["validation_loss"]))
     about = json.loads((artifacts.TRAINED / "model.json").read_text())

@@ -298,6 +298,7 @@ def test_failing_library_is_one_line_and_the_run_ends(tmp_path, monkeypatch, bod
     assert not list((tmp_path / "corpus").glob("vtl*"))
 
 
+@pytest.mark.slow
 def test_library_that_never_comes_back_is_given_up(tmp_path, monkeypatch):
     stand_in = "import time\ndef gesture_file_to_motor_file(*_):\n    time.sleep(3600)\n"
     (tmp_path / "vocaltractlab_cython.py").write_text(stand_in)

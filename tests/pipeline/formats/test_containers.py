@@ -187,6 +187,7 @@ def similar(sound, original):
     return late, np.corrcoef(sound[late : late + stop], original[:stop])[0, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("original", [LOUD_FIRST, SOFT_FIRST], ids=["loud first", "soft first"])
 @pytest.mark.parametrize(
     ("name", "options", "pipe"),

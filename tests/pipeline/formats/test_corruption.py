@@ -121,6 +121,7 @@ def watched():
     signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
 @pytest.mark.parametrize("name", FILES)
 def test_damage_is_read_or_refused(shared_data, tmp_path, name, watched):
