@@ -102,26 +102,6 @@ def _runs(lengths: Lengths, batch_size: int, buckets: int) -> Iterator[NDArray[n
         yield ranked[share[0] * batch_size : (share[-1] + 1) * batch_size]
 
 
-def even_lengths(lengths: Lengths, batch_size: int, *, buckets: int = BUCKETS) -> NDArray[np.int64]:
-    """Return lengths that `bucket` needs no padding for, where utterances can be of any length.
-
-    Parameters
-    ----------
-    lengths : int [utterances]
-    batch_size, buckets : int
-        Of `bucket`.
-
-    Returns
-    -------
-    int64 [utterances]
-        The mean of each one's bucket, so that the corpus is as long as before.
-    """
-    even = np.empty(len(lengths), np.int64)
-    for members in _runs(lengths, batch_size, buckets):
-        even[members] = round(lengths[members].mean())
-    return even
-
-
 @dataclass(frozen=True)
 class _Lanes:
     """Lanes of two lengths, and how many of each a batch holds."""

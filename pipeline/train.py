@@ -33,7 +33,7 @@ from pipeline.trained.description import read_about
 from pipeline.trained.onnx_graph import to_onnx
 from pipeline.trained.smoothing import Smoothing, Units, Validated
 from pipeline.training import fitting
-from pipeline.training.augmentation import Augmentation, Material
+from pipeline.training.augmentation import Augmentation, Sounds
 from pipeline.training.fitting import CURVES, TIMES, Row, Split, Trained, TrainingRun
 from pipeline.training.monitor import monitor
 
@@ -226,7 +226,7 @@ def train_networks(
     """
     recipe, wanted = settings.recipe, settings.train
     train = splits[0]
-    material = Material.of(train.store, train.entries, settings)
+    sounds = Sounds.of(train.store, train.entries, settings)
     dynamics = fitting.dynamics(recipe, train)
     fitted = []
     for k in range(wanted.ensemble):
@@ -236,7 +236,7 @@ def train_networks(
             discard(file)
         init = None if wanted.init is None else artifacts.from_project(wanted.init)
         task = TrainingRun(
-            recipe, *splits, seed, file, mark, wanted.devices, material, dynamics, init
+            recipe, *splits, seed, file, mark, wanted.devices, sounds, dynamics, init
         )
         model = fitting.build(task)
         if k == 0:
@@ -251,7 +251,7 @@ def train_networks(
 def announce(model: Regressor, task: TrainingRun, wanted: params.Train, where: str) -> None:
     """Say what is about to be trained."""
     own, rng = task.train.lengths, np.random.default_rng(0)
-    lengths = Augmentation(task.recipe.augment, len(own), rng, task.material).lengths(own)
+    lengths = Augmentation(task.recipe.augment, len(own), rng, task.sounds).lengths(own)
     plan = task.plan(lengths, rng)
     say(
         f"train: recipe {wanted.recipe}, {model.count_params():,} weights on {where};"

@@ -76,7 +76,6 @@ def one_way(delay: int) -> Overrides:
 
 
 PLAIN = {
-    "join": 0,
     "noise": 0,
     "stretches": 0,
     "frames": 0,
@@ -98,7 +97,6 @@ ROWS: dict[str, Row] = {
     "wider": Row("2 bidirectional layers of 256", recipe(units=[256, 256])),
     "unsmoothed": Row("default, its tracks not smoothed", {}, seeds=3, source="unsmoothed"),
     "plain": Row("default without augmentation", recipe(augment=PLAIN)),
-    "joined": Row("default, all utterances joined", {"recipes.default.augment.join": 1}),
     "steady": Row("default, rate of speech not varied", {"recipes.default.augment.rate": 0}),
     "no-deltas": Row("default, deltas not learned, no MLPG", recipe(deltas=0)),
     "front": Row("2 dense layers of 256 on 11 frames in front", FRONT, seeds=3),

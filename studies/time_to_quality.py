@@ -28,7 +28,7 @@ from pipeline.ground import artifacts, device, params
 from pipeline.ground.console import progress, run, say
 from pipeline.ground.storage import Store, write_json
 from pipeline.training import fitting
-from pipeline.training.augmentation import Augmentation, Material
+from pipeline.training.augmentation import Augmentation, Sounds
 from pipeline.training.fitting import Split, TrainingRun
 
 RESULTS = ROOT / "studies" / "results" / "time_to_quality.json"
@@ -72,16 +72,16 @@ def default_way(splits: Splits, seed: int) -> Way:
     recipe = settings.recipe
     device.make_deterministic(compiled=recipe.compile)  # as the stage does
     train = splits[protocols.TRAIN]
-    material = Material.of(train.store, train.entries, settings)
+    sounds = Sounds.of(train.store, train.entries, settings)
     dynamics = fitting.dynamics(recipe, train)
     task = TrainingRun(
-        recipe, train, splits[protocols.VALIDATION], seed, Path(), "", 1, material, dynamics
+        recipe, train, splits[protocols.VALIDATION], seed, Path(), "", 1, sounds, dynamics
     )
     model, rng = fitting.build(task), np.random.default_rng(seed)
     fitting.trace(model, task)
 
     def epoch() -> None:
-        augmentation = Augmentation(recipe.augment, len(train.entries), rng, material)
+        augmentation = Augmentation(recipe.augment, len(train.entries), rng, sounds)
         plan = task.plan(augmentation.lengths(train.lengths), rng)
         fitting.train_epoch(model, task, plan, augmentation, "default")
 

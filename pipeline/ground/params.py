@@ -167,7 +167,6 @@ class Augment(Block, frozen=True):
     """How training utterances are varied, anew in every epoch; zeros leave them as they are."""
 
     sound: Sound | None
-    join: Annotated[float, Meta(ge=0, le=1)]
     noise: NotNegative
     stretches: Annotated[int, Meta(ge=0)]
     frames: Annotated[int, Meta(ge=0)]

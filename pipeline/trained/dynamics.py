@@ -52,23 +52,19 @@ class Dynamics:
         """Return what tracks and deltas are measured in, float [D * (1 + orders)]."""
         return np.concatenate([np.ones(tracks), self.scale])
 
-    def beside(self, z: Array, seam: int = 0) -> Array:
+    def beside(self, z: Array) -> Array:
         """Return tracks in z with their deltas.
 
         Parameters
         ----------
         z : float [T, D]
-        seam : int
-            The frame at which another utterance begins; 0: none does. No tongue makes the jump
-            between the two: the deltas of each are its own.
 
         Returns
         -------
         float32 [T, D * (1 + orders)]
         """
         tracks = z.shape[1]
-        parts = [part for part in (z[:seam], z[seam:]) if len(part)]
-        beside = np.concatenate([with_deltas(part, self.orders(tracks)) for part in parts])
+        beside = with_deltas(z, self.orders(tracks))
         return (beside / self.sizes(tracks)).astype(np.float32)
 
     def units(self, own: Units) -> Units:

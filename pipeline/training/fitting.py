@@ -25,7 +25,7 @@ from pipeline.ground.console import InputError, progress, say
 from pipeline.ground.storage import Array, Entry, Store
 from pipeline.trained.dynamics import ALONE, Dynamics
 from pipeline.training import checkpoint
-from pipeline.training.augmentation import STORED, Augmentation, Material
+from pipeline.training.augmentation import Augmentation, Sounds
 from pipeline.training.checkpoint import Weights
 from pipeline.training.initial import start_from
 
@@ -84,8 +84,8 @@ class TrainingRun:
         Of this run; a checkpoint with the same one is gone on from.
     devices : int
         That share each batch.
-    material : Material
-        What the training set is varied from.
+    sounds : Sounds or None
+        Of the training set, where they are varied.
     dynamics : Dynamics
         Deltas of the tracks that are learned, too.
     init : Path or None
@@ -99,7 +99,7 @@ class TrainingRun:
     checkpoint: Path
     fingerprint: str
     devices: int = 1
-    material: Material = STORED
+    sounds: Sounds | None = None
     dynamics: Dynamics = ALONE
     init: Path | None = None
 
@@ -268,9 +268,8 @@ def assemble(
     inputs, targets = {}, {}
     for k in batch.utterance:
         x, y = split.read(k)
-        seam = augmentation.seam(k) if augmentation else 0
         x, y = augmentation.apply(k, x, y) if augmentation else (x, y)
-        inputs[k], targets[k] = stack_frames(x, split.context), dynamics.beside(y, seam)
+        inputs[k], targets[k] = stack_frames(x, split.context), dynamics.beside(y)
     return batching.assemble(batch, inputs, targets)
 
 
@@ -404,7 +403,7 @@ def fit(model: keras.Model, task: TrainingRun, log: Callable[[Row], None]) -> Tr
     trace(model, task)
     while len(history) < recipe.epochs and not stalled(history, recipe.patience):
         title = f"epoch {len(history) + 1}/{recipe.epochs}"
-        augmentation = Augmentation(recipe.augment, len(task.train.entries), rng, task.material)
+        augmentation = Augmentation(recipe.augment, len(task.train.entries), rng, task.sounds)
         plan = task.plan(augmentation.lengths(task.train.lengths), rng)
         try:
             mean_loss, z_mse = train_epoch(model, task, plan, augmentation, title)

@@ -46,15 +46,6 @@ def test_bucket_has_few_shapes_and_pads_less_than_the_longest_everywhere(lengths
     assert sum(b.lanes * b.frames for b in plan) <= worst
 
 
-@given(lengths=LENGTHS, size=st.integers(1, 9))
-def test_even_lengths_need_no_padding_and_keep_the_size_of_the_corpus(lengths, size):
-    even = batching.even_lengths(lengths, size)
-    for batch in batching.epoch("bucket", even, size, np.random.default_rng(0)):
-        np.testing.assert_array_equal(even[batch.utterance], batch.frames)
-    assert even.sum() == pytest.approx(lengths.sum(), abs=len(lengths) / 2)
-    assert (np.diff(even[np.argsort(lengths, kind="stable")]) >= 0).all()
-
-
 @given(lengths=LENGTHS, frames=st.integers(1, 2000))
 def test_batches_by_length_hold_every_utterance_once_and_few_frames(lengths, frames):
     batches = list(batching.by_length(lengths, frames))

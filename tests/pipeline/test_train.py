@@ -64,7 +64,7 @@ def test_an_archive_is_the_same_bytes_whenever_it_was_written(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_run_ends_with_the_weights_of_one_that_never_was(standardized, stage):
-    """All that draws at random is on: dropout, joining, and the augmentation of the sound."""
+    """All that draws at random is on: dropout, and the augmentation of the sound."""
     sound = msgspec.to_builtins(params.load().recipes["speakers"].augment.sound)
     change(
         standardized / "params.yaml",
@@ -246,7 +246,6 @@ def test_a_loss_that_is_not_finite_names_the_utterances(standardized, stage):
 
     index["shards"][0]["targets"]["sha256"] = checksum(shard)
     (train.artifacts.STANDARDIZED / "index.json").write_text(json.dumps(index))
-    change(standardized / "params.yaml", recipes__default__augment__join=0)
     outcome = stage("train")
     assert outcome.status == 1
     assert re.search("the loss became (inf|nan) on the batch of u", outcome.err)

@@ -4,11 +4,6 @@ import csv
 import importlib.metadata
 import itertools
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +21,6 @@ SHORT = Synthesis(
 )  # four utterances of 1.5 s with all kinds of consonants
 TOUCHING_MM = 18.0  # between the borders of lips that touch: they are that thick
 PARAMS = params.load(ROOT / "params.yaml").corpus
-
-SYNTHESIZE = """
-import sys
-from pathlib import Path
-from pipeline.corpora import vocaltractlab
-from pipeline.ground.params import Synthesis
-if __name__ == "__main__":
-    wanted = Synthesis(speakers=1, utterances=4, seed=2353)
-    vocaltractlab.synthesize(Path(sys.argv[1]), wanted, jobs=2)
-"""
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -87,27 +72,6 @@ def test_bytes_depend_neither_on_processes_nor_on_order(corpus, tmp_path):
     assert len(alone) == 3 * 4 + 1
     del alone["metadata.csv"]
     assert alone.items() <= contents(corpus).items()
-
-
-@pytest.mark.slow
-def test_killed_run_goes_on_to_the_same_bytes(corpus, tmp_path):
-    folder = tmp_path / "killed"
-    command = [sys.executable, "-c", SYNTHESIZE, str(folder)]
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
-    try:
-        while not list(folder.glob(".made/vtl*.json")):
-            assert process.poll() is None
-            time.sleep(0.02)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert not (folder / "metadata.csv").exists()
-    (folder / ".vtl00003.wav.part77").write_bytes(b"RIFF")
-    [done, *_] = folder.glob(".made/vtl*.json")
-    kept = (folder / f"{done.stem}.wav").stat().st_mtime_ns
-    vocaltractlab.synthesize(folder, SHORT, jobs=2)
-    assert (folder / f"{done.stem}.wav").stat().st_mtime_ns == kept
-    assert contents(folder) == contents(corpus)
 
 
 @pytest.mark.slow
