@@ -73,8 +73,9 @@ class Habits:
     lip_on_jaw: float = drawn(0.5, 0.9)
     ride_tip: float = drawn(0.4, 1.0)
     ride_body: float = drawn(0.1, 0.5)
-    # vowels: deviations of single vowels between the speakers of XRMB, 0.6 to 1.6 mm
-    vowel_spread: float = drawn(1.0, 1.35)
+    # vowels: how far from schwa beside JD3, so that T1 and T3 move by what XRMB's speakers have;
+    # deviations of single vowels between these, 0.6 to 1.6 mm
+    vowel_spread: float = drawn(1.1, 1.8)
     vowel_own_mm: float = drawn(0.4, 1.2)
     front_u: float = drawn(0.0, 1.0)
     rounding: float = drawn(0.7, 1.4)
