@@ -64,10 +64,11 @@ def draw(runs: Sequence[str], stem: Path) -> None:
     """Draw error and correlation of several runs, articulator by articulator."""
     from pipeline.plots import curves, style  # Matplotlib takes a second to import
 
-    rows = {
-        name: {style.sensor_name(row["sensor"]): row for row in tables.parse(read(name, SENSORS))}
-        for name in runs
-    }
+    rows = {}
+    for name in runs:
+        table = tables.parse(read(name, SENSORS))
+        sensors = [row["sensor"] for row in table]
+        rows[name] = {style.sensor_name(row["sensor"], sensors): row for row in table}
     style.save(curves.comparison(rows, curves.QUANTITIES), stem)
     say(f"compare: {len(runs)} runs -> {stem}.png, {stem.name}.pdf")
 

@@ -255,7 +255,7 @@ def main() -> None:
     write_predictions(store, settings)
     predictions = Predictions(Store(artifacts.PREDICTIONS, "evaluate"))
     scored = Scored.of(predictions)
-    known = palates.known(Store(artifacts.FRAMES, "extract"))
+    known = palates.known(Store(artifacts.FRAMES, "extract")) if predictions.unit == "mm" else {}
     by_phone, by_class = tables.phones(predictions)
     rows = {
         "summary": tables.summary(scored),

@@ -8,6 +8,7 @@ smallest picture; the last, where there are not so many.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from features import metrics
 from pipeline.evaluation import palates, tables
 from pipeline.evaluation.scores import Predictions, sensor_of
 from pipeline.ground import artifacts, params
@@ -28,8 +31,10 @@ from pipeline.plots import scene as scenes
 from pipeline.plots.curves import QUANTITIES
 
 PAGES = Path("reports/pages")
+MEAN = "from the speaker's mean"
 Rows = dict[str, dict[str, Any]]
 Thing = TypeVar("Thing")
+Array = NDArray[np.floating]
 
 
 def chosen(things: Sequence[Thing], index: int, key: str, what: str) -> Thing:
@@ -42,13 +47,12 @@ def chosen(things: Sequence[Thing], index: int, key: str, what: str) -> Thing:
 
 def with_floors(rows: list[dict[str, Any]], key: str) -> dict[str, Rows]:
     """Return a table as runs for `curves.comparison`: the network and the floors it names."""
-    runs: dict[str, Rows] = {"network": {style.sensor_name(row[key]): row for row in rows}}
+    names = {row[key]: style.sensor_name(row[key], [row[key] for row in rows]) for row in rows}
+    runs: dict[str, Rows] = {"network": {names[row[key]]: row for row in rows}}
     for floor, figures in (("ridge", QUANTITIES), ("mean", ["rmse_mm"])):
         if rows and f"{floor}_rmse_mm" in rows[0]:
             runs[floor] = {
-                style.sensor_name(row[key]): {
-                    figure: row[f"{floor}_{figure}"] for figure in figures
-                }
+                names[row[key]]: {figure: row[f"{floor}_{figure}"] for figure in figures}
                 for row in rows
             }
     return runs
@@ -65,17 +69,34 @@ def sensor_groups(sensors: Sequence[str]) -> dict[str, list[str]]:
     return {title: names for title, names in groups.items() if names}
 
 
+def pooled(predictions: Predictions) -> tuple[Array, Array]:
+    """Return all frames [N, D], measured and predicted, from each speaker's measured mean.
+
+    Speakers' coordinates differ: taken as they are, how far speakers are apart would look like
+    correlation.
+    """
+    of_speaker = defaultdict(list)
+    for entry in predictions.entries:
+        of_speaker[entry.about["speaker"]].append(entry)
+    sides: dict[str, list[Array]] = {"measured": [], "predicted": []}
+    for entries in of_speaker.values():
+        frames = {
+            side: np.concatenate([predictions.mm(entry, side) for entry in entries])
+            for side in sides
+        }
+        mean = metrics.mean(frames["measured"])
+        for side, found in sides.items():
+            found.append(frames[side] - mean)
+    return np.concatenate(sides["measured"]), np.concatenate(sides["predicted"])
+
+
 def of_test_side(predictions: Predictions) -> Iterator[tuple[str, Figure]]:
     """Yield the pictures of the whole test set."""
     channels = predictions.channels[predictions.positions]
     unit, figures = predictions.unit, curves.quantities(predictions.unit)
     rows = {row["track"]: row for row in tables.read("tracks")}
-    scores = {c: f"r {rows[c]['within_speakers_pearson_r']:.2f}" for c in channels}
-    measured, predicted = (
-        np.concatenate([predictions.mm(entry, source) for entry in predictions.entries])
-        for source in ("measured", "predicted")
-    )
-    yield "scatter", articulators.scatter(measured, predicted, channels, scores, unit)
+    scores = {c: style.signed(f"r {rows[c]['within_speakers_pearson_r']:.2f}") for c in channels}
+    yield "scatter", articulators.scatter(*pooled(predictions), channels, scores, unit, MEAN)
     sensors = tables.read("sensors")
     yield "articulators", curves.comparison(with_floors(sensors, "sensor"), figures)
     groups = sensor_groups([row["sensor"] for row in sensors])

@@ -20,20 +20,21 @@ from pipeline.ground import artifacts, params
 from pipeline.ground.console import progress, run, say, stage_parser
 from pipeline.ground.storage import Store, read_json, write_text
 from pipeline.pages import browser
+from pipeline.plots import style
 from pipeline.plots.scene import of_prediction
 
 LIMIT = 11_000_000  # characters of all utterances together; the whole page stays below 20 MB
 DISPLAYED = 1000  # pixels, width of a picture that fills a printed page
 
 CAPTIONS = {
-    "timeline": "Waveform, phone labels, spectrogram and trajectories of one test utterance.",
-    "midsagittal": "The midsagittal plane in the middle of each phone of the same utterance.",
+    "timeline": "Waveform, spectrogram and trajectories of one test utterance, with its phones.",
+    "midsagittal": "The midsagittal plane, phone by phone or, without phones, at even steps.",
     "tracks": "Every track of the same utterance.",
     "track": "One of them, larger.",
     "velocity": "Speed, with onset, peak and end of each movement.",
     "articulators": "Error and correlation per articulator, with 95 % intervals, and the floors.",
     "tract_variables": "The same for tract variables; degrees and locations stand on the palate.",
-    "scatter": "Predicted against measured, all frames of the test set.",
+    "scatter": "Predicted against measured, all frames of the test set; r within speakers.",
     "error_cdf": "How many frames are predicted more nearly than a distance.",
     "class_errors": "Error by class of phones.",
     "phone_errors": "Error by phone.",
@@ -51,6 +52,19 @@ TABLES = {
     "sizes": "Sizes of the speakers' tracts",
     "utterances": "Utterances",
 }
+FIGURES = {  # what the columns of tables are called, and their digits
+    "rmse_mm": ("RMSE ({unit})", 2),
+    "pearson_r": ("r", 3),
+    "z_mse": ("MSE in own z", 2),
+    "velocity_rmse_mm_s": ("velocity RMSE ({unit}/s)", 1),
+    "velocity_r": ("velocity r", 3),
+    "lag_ms": ("lag (ms)", 0),
+    "lag_r": ("r at this lag", 3),
+    "seconds": ("duration (s)", 2),
+    "utterances": ("utterances", 0),
+    "frames": ("frames", 0),
+}
+WHOSE = {"ridge_": "ridge, ", "mean_": "mean, ", "within_speakers_": "all frames of a speaker, "}
 
 
 def summary(pooled: dict[str, float], unit: str = "mm") -> list[list[str]]:
@@ -66,9 +80,6 @@ def summary(pooled: dict[str, float], unit: str = "mm") -> list[list[str]]:
     columns = {"rmse_mm": f"RMSE ({unit})", "pearson_r": "Pearson's r", "z_mse": "MSE in own z"}
     ways = {"delivered": "as delivered", "own_z": "given the utterance's own mean and deviation"}
 
-    def figure(value: float) -> str:
-        return "–" if np.isnan(value) else f"{value:.3f}"
-
     rows, seen = [["test set", *columns.values()]], set()
     for row in tables.read("summary"):
         known = (row["predictor"], *(row[name] for name in columns))
@@ -76,42 +87,84 @@ def summary(pooled: dict[str, float], unit: str = "mm") -> list[list[str]]:
             continue
         seen.add(known)
         title = f"{row['predictor']}, {ways[row['figures']]}"
-        rows.append([title, *(figure(row[name]) for name in columns)])
-        ends = [(figure(row[f"{name}_low"]), figure(row[f"{name}_high"])) for name in columns]
-        rows.append(["95 % interval", *(f"{low} to {high}" for low, high in ends)])
-    over_frames = ["" if name not in pooled else figure(pooled[name]) for name in columns]
+        rows.append([title, *(figure(row[name], 3) for name in columns)])
+        ends = [[figure(row[f"{name}_{end}"], 3) for end in ("low", "high")] for name in columns]
+        rows.append(["95 % interval", *(interval(low, high) for low, high in ends)])
+    over_frames = [figure(pooled.get(name, np.nan), 3) for name in columns]
     rows.insert(3, ["network, as delivered, all frames of a speaker", *over_frames])
     return rows
 
 
 def protocol(stated: dict[str, Any]) -> dict[str, str]:
     """Return the protocol as texts: lists in one line each."""
-    texts: dict[str, str] = {}
+    parts: dict[str, Any] = {}
     for name, value in stated.items():
         if isinstance(value, dict):
-            for key, part in value.items():
-                shown = ", ".join(part) if isinstance(part, list) else str(part)
-                texts[f"{name}, {key}".replace("_", " ")] = shown
+            parts |= {f"{name}, {key}": part for key, part in value.items()}
         else:
-            shown = ", ".join(value) if isinstance(value, list) else str(value)
-            texts[name.replace("_", " ")] = shown
-    return texts
+            parts[name] = value
+    return {
+        name.replace("_hz", " (Hz)").replace("_", " "): (
+            ", ".join(value) if isinstance(value, list) else str(value).replace("`", "")
+        )
+        for name, value in parts.items()
+    }
 
 
-def table(name: str) -> dict[str, Any] | None:
-    """Return a table for the page, its figures with three digits; None without a row."""
+def column(key: str, unit: str) -> tuple[str, int]:
+    """Return what a column of figures is called on the page, and how many digits it shows.
+
+    What is no figure by name is the error of a channel.
+    """
+    for prefix, whose in WHOSE.items():
+        if key.startswith(prefix):
+            name, digits = column(key.removeprefix(prefix), unit)
+            return whose + name, digits
+    name, digits = FIGURES.get(key, (f"{key} ({{unit}})", 2))
+    return name.format(unit=unit), digits
+
+
+def table(name: str, unit: str = "mm") -> dict[str, Any] | None:
+    """Return a table for the page, each figure with its interval; None without a row."""
     rows = tables.read(name)
     if not rows:
         return None
-
-    def cell(value: float | str) -> str:
-        if isinstance(value, str):
-            return value or "–"
-        return "–" if np.isnan(value) else f"{value:.4g}"
-
-    head = [key.replace("_", " ") for key in rows[0]]
-    body = [[cell(value) for value in row.values()] for row in rows]
+    head: list[str] = []
+    body: list[list[str]] = [[] for _ in rows]
+    for key in rows[0]:
+        if key in tables.NAMES:
+            title, cells = key, [row[key] or "–" for row in rows]
+        elif key.endswith(("_low", "_high")):
+            continue
+        else:
+            title, digits = column(key, unit)
+            cells = [figure(row[key], digits) for row in rows]
+        if f"{key}_low" in rows[0]:
+            title += ", 95 % interval"
+            ends = [
+                [figure(row[f"{key}_{end}"], digits) for end in ("low", "high")] for row in rows
+            ]
+            cells = [f"{cell} ({interval(*pair)})" for cell, pair in zip(cells, ends, strict=True)]
+        head.append(title)
+        for shown, cell in zip(body, cells, strict=True):
+            shown.append(cell)
     return {"name": name, "caption": TABLES[name], "head": head, "rows": body}
+
+
+def interval(low: str, high: str) -> str:
+    """Return both ends of an interval; a dash where they are one: one utterance tells of no other.
+
+    Parameters
+    ----------
+    low, high : str
+        As `figure` writes them.
+    """
+    return "–" if low == high else f"{low} to {high}"
+
+
+def figure(value: float, digits: int) -> str:
+    """Return a number with so many digits, a dash if it is undefined."""
+    return "–" if np.isnan(value) else style.signed(f"{value:.{digits}f}")
 
 
 def pictures() -> Iterator[dict[str, Any]]:
@@ -166,7 +219,7 @@ def main() -> None:
         shown,
         summary=summary(found["test"]["delivered"]["within_speakers"], predictions.unit),
         protocol=protocol(read_json(artifacts.PROTOCOL, "evaluate")),
-        tables=[one for name in TABLES if (one := table(name))],
+        tables=[one for name in TABLES if (one := table(name, predictions.unit))],
         pictures=list(pictures()),
     )
     write_text(artifacts.REPORT, page)

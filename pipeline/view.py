@@ -36,14 +36,18 @@ from pipeline.plots.scene import Scene
 def on_grid(utterance: Utterance, settings: params.Extract) -> Tracks:
     """Return the tracks repaired, smoothed and on the frame grid, as `pipeline.extract` has them.
 
+    The channels of each sensor are in the order forward, height, lateral.
+
     Raises
     ------
     InputError
         Where a sensor is missing for too long, or the tracks do not cover the sound.
     """
     tracks = utterance.tracks
-    known = np.isfinite(tracks.values).any(axis=0)
-    channels = tuple(np.array(tracks.channels)[known])
+    seen = np.flatnonzero(np.isfinite(tracks.values).any(axis=0))
+    sensors = [channel.rpartition("_")[0] for channel in tracks.channels]
+    known = sorted(seen, key=lambda k: (sensors.index(sensors[k]), tracks.channels[k]))
+    channels = tuple(tracks.channels[k] for k in known)
     if utterance.audio is None:
         frames = int(tracks.time[-1] * 100) + 1
     else:
@@ -54,7 +58,7 @@ def on_grid(utterance: Utterance, settings: params.Extract) -> Tracks:
         )
     except ValueError as error:
         raise InputError(f"{utterance.id}: {error}") from None
-    return Tracks(frame_times(len(values), first), values, channels)
+    return Tracks(frame_times(len(values), first), values, channels, tracks.unit)
 
 
 def scene_of(utterance: Utterance, tracks: Tracks, palate: Palate | None) -> Scene:
@@ -96,7 +100,8 @@ def palates_of(shown: list[tuple[Utterance, Tracks]]) -> dict[str, Palate]:
     """Return the palate of each speaker, estimated from the utterances that are shown."""
     tongue = defaultdict(list)
     for utterance, tracks in shown:
-        if sensors := tongue_sensors(tracks.channels):
+        sensors = tongue_sensors(tracks.channels)
+        if sensors and tracks.unit == "mm":
             places = positions(tracks.values, tracks.channels, sensors)
             tongue[utterance.speaker].append(places)
     return of_speakers(tongue)

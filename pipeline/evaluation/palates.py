@@ -73,6 +73,8 @@ def of_speakers(tongue: Mapping[str, Sequence[Array]]) -> dict[str, Palate]:
 
 def sources(palates: Mapping[str, Palate]) -> str:
     """Return in words where the palates are from."""
+    if not palates:
+        return "none: no tongue, or no millimetres"
     traced = [speaker for speaker, palate in palates.items() if palate.source == TRACED]
     estimated = "upper envelope of all tongue positions of the speaker, not a traced palate"
     if not traced:

@@ -313,8 +313,11 @@ def error_cdf(predictions: Predictions) -> list[Row]:
 def tract_variables(predictions: Predictions, palates: Mapping[str, Palate]) -> list[Row]:
     """Return a row per tract variable: RMSE and r per utterance, averaged, with intervals.
 
-    What the tongue does has no value for a speaker without a palate.
+    What the tongue does has no value for a speaker without a palate; none has one for tracks in
+    another unit than mm, which are no places.
     """
+    if predictions.unit != "mm":
+        return []
     channels = predictions.channels[predictions.positions]
     scores: dict[str, dict[str, list[Array]]] = defaultdict(lambda: defaultdict(list))
     for entry in predictions.entries:

@@ -68,6 +68,7 @@
 
   function drawPhones() {
     const phones = utterance.phones;
+    model("phones chart").visible = phones.length > 0;
     const written = phones.filter((_, k) => utterance.rows[k] !== null);
     fill("phones", {
       time: written.map(([start, end]) => (start + end) / 2),
@@ -86,9 +87,10 @@
       const known = Object.values(tracks).flatMap((one) => one[channel]).filter(Number.isFinite);
       const low = Math.min(...known), high = Math.max(...known);
       const span = Math.max(high - low, 1), middle = (high + low) / 2;
+      const digits = span < 10 ? 1 : 0;
       const place = channels.length - k - 0.5;
       scores.set(place, utterance.scores[utterance.channels.indexOf(channel)]);
-      labels.set(place, `${channel.replaceAll("_", " ")}  ${span.toFixed(0)} ${utterance.unit}`);
+      labels.set(place, `${channel.replaceAll("_", " ")}  ${span.toFixed(digits)} ${utterance.unit}`);
       for (const series of SERIES.filter(isShown)) {
         const values = tracks[series][channel];
         lines[series].times.push(values.map((_, t) => utterance.start + t * utterance.step));
@@ -106,6 +108,7 @@
     fill("palate", {
       x: utterance.palate.map(([x]) => x), y: utterance.palate.map(([, y]) => y),
     });
+    model("midsagittal chart").visible = utterance.corners.length > 0;
     if (!utterance.corners.length) return;
     const [[left, bottom], [right, top]] = utterance.corners;
     const half = Math.max(right - left, top - bottom) / 2;  // the view is a square
@@ -123,17 +126,24 @@
   const columns = (places) => ({ x: places.map(([x]) => x), y: places.map(([, y]) => y) });
 
   function moveView(frame) {
+    const seen = utterance.points.map((_, k) => k).filter((k) => !hidden.has(utterance.points[k]));
+    const points = seen.map((k) => utterance.points[k]);
     for (const series of SERIES) {
       const shown = isShown(series);
-      fill(`${series} points`, columns(shown ? placesAt(series, utterance.points, frame) : []));
+      fill(`${series} points`, columns(shown ? placesAt(series, points, frame) : []));
       const tongue = shown ? placesAt(series, utterance.tongue, frame) : [];
       const contour = tongue.length ? utterance.weights.map((row) => [0, 1].map(
         (axis) => row.reduce((sum, weight, k) => sum + weight * tongue[k][axis], 0))) : [];
       fill(`${series} tongue`, columns(contour));
     }
     const first = SERIES.find(isShown);
-    const places = first ? placesAt(first, utterance.points, frame) : [];
-    fill("names", { ...columns(places), name: places.map((_, k) => utterance.points[k]) });
+    const names = first ? seen : [];
+    fill("names", {
+      ...columns(first ? placesAt(first, points, frame) : []),
+      name: names.map((k) => utterance.points[k]),
+      right: names.map((k) => utterance.names[k][0]),
+      down: names.map((k) => utterance.names[k][1]),
+    });
   }
 
   // Bring every cursor and the midsagittal view to a time in s.
@@ -225,6 +235,7 @@
       box.addEventListener("change", () => {
         hidden[box.checked ? "delete" : "add"](sensor);
         drawTracks();
+        move(cursorAt, true);
       });
       label.append(box, ` ${sensor}`);
       element("sensors").append(label);

@@ -27,7 +27,7 @@ from PIL import Image
 
 from features.spectrogram import spectrogram
 from pipeline.ground.sensors import positions, tongue_sensors
-from pipeline.plots import midsagittal, style
+from pipeline.plots import midsagittal, names, style
 from pipeline.plots.scene import Scene
 from pipeline.plots.timeline import label_rows
 
@@ -37,6 +37,7 @@ COUNTS_PER_MM = 100  # of the tracks, as 16-bit integers
 MISSING = -32768
 LABELS_WIDTH = 150  # mm of print that hold as many labels as the chart of an ordinary window
 PLANE = 340  # pixels, width and height of the midsagittal view
+NAME_SIZE = 11  # pixels, of a sensor's name in it
 SERIES = ("measured", "predicted")
 DRAWN = re.compile(r"[0-9a-z]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
@@ -103,6 +104,7 @@ def pack(scene: Scene) -> dict[str, Any]:
         "unit": first.unit,
         "scores": [scene.scores.get(channel, "") for channel in first.channels],
         "points": list(scene.points),
+        "names": name_offsets(scene, tongue, weights),
         "tongue": list(tongue),
         "weights": np.round(weights, 4).tolist(),
         "palate": [] if scene.palate is None else np.round(scene.palate.outline, 2).tolist(),
@@ -114,6 +116,26 @@ def pack(scene: Scene) -> dict[str, Any]:
         "spectrogram": pack_spectrogram(scene.audio, scene.sample_rate),
         "sound": pack_sound(scene.audio, scene.sample_rate),
     }
+
+
+def name_offsets(scene: Scene, tongue: Sequence[str], weights: Array) -> list[list[float]]:
+    """Return, in pixels right and down, where each name stands in the view, from its point."""
+    if not scene.points:
+        return []
+    low, high = midsagittal.extent(scene.tracks, scene.palate)
+    letter = NAME_SIZE / names.SIZE  # pixels of the view per point of print
+    offsets = midsagittal.name_offsets(
+        {
+            name: positions(track.values, track.channels, scene.points)
+            for name, track in scene.tracks.items()
+        },
+        scene.points,
+        [scene.points.index(sensor) for sensor in tongue],
+        weights,
+        scene.palate,
+        PLANE / float((high - low).max()) / letter,
+    )
+    return np.round(offsets * (letter, -letter), 1).tolist()
 
 
 def plain(chart: figure) -> None:
@@ -192,7 +214,7 @@ def charts() -> dict[str, Model]:
         anchor="bottom_left",
         source=source("spectrogram", "url", "seconds", "khz"),
     )
-    spectrum.yaxis.update(visible=True, axis_label="kHz", ticker=[0, 2, 4, 6, 8])
+    spectrum.yaxis.update(visible=True, axis_label="kHz", ticker=[2, 4, 6])
     tracks = time_chart("tracks", 600, time, y_range=Range1d(start=0, end=1, name="bands"))
     for name in SERIES:
         stroke = style.stroke(name)
@@ -259,10 +281,12 @@ def midsagittal_chart(source: Any) -> figure:
         "x",
         "y",
         "name",
-        source=source("names", "x", "y", "name"),
-        x_offset=8,
-        y_offset=-4,
-        text_font_size="11px",
+        source=source("names", "x", "y", "name", "right", "down"),
+        x_offset="right",
+        y_offset="down",
+        text_align="center",
+        text_baseline="middle",
+        text_font_size=f"{NAME_SIZE}px",
         text_color=style.GREY,
     )
     return chart

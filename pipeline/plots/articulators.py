@@ -34,8 +34,10 @@ def one_track(
     page = style.figure(style.COLUMN, 55)
     axes = page.subplots()
     draw(axes, tracks, channel)
-    axes.set(xlabel="time (s)", ylabel=f"{style.channel_name(channel)} ({unit_of(tracks)})")
-    axes.set_title(title)
+    sensors = [name.partition("_")[0] for name in next(iter(tracks.values())).channels]
+    name = style.channel_name(channel, sensors)
+    axes.set(xlabel="time (s)", ylabel=f"{name} ({unit_of(tracks)})")
+    axes.set_title(style.fitting(title, style.COLUMN - 45))
     axes.set_title(score, loc="right")
     style.name_series(page, tracks, loc="outside lower center")
     return page
@@ -61,8 +63,9 @@ def all_tracks(
         panel.set_title(channel.replace("_", " "))
         panel.set_title(scores.get(channel, ""), loc="right", fontsize=6)
     page.supxlabel("time (s)", fontsize=7)
-    page.supylabel(f"position ({unit_of(tracks)})", fontsize=7)
-    head(page, tracks, title)
+    note = style.axes_note(channels)
+    page.supylabel(f"position ({unit_of(tracks)})" + f": {note}" * bool(note), fontsize=7)
+    style.head(page, tracks, title)
     return page
 
 
@@ -72,6 +75,7 @@ def scatter(
     channels: Sequence[str],
     scores: Mapping[str, str],
     unit: str = "mm",
+    origin: str = "",
 ) -> Figure:
     """Draw predicted against measured positions of all frames, the more the darker.
 
@@ -83,6 +87,8 @@ def scatter(
         Channel to what is written into its panel.
     unit : str
         Of the positions.
+    origin : str
+        What they are measured from, such as ``from the mean``; nothing for the axes of the tracks.
     """
     page, panels = grid(len(channels), 40)
     for d, (panel, channel) in enumerate(zip(panels, channels, strict=True)):
@@ -107,8 +113,9 @@ def scatter(
         panel.set(xlim=(low, high), ylim=(low, high))
         panel.set_title(channel.replace("_", " "))
         panel.set_title(scores.get(channel, ""), loc="right", fontsize=6)
-    page.supxlabel(f"measured ({unit})", fontsize=7)
-    page.supylabel(f"predicted ({unit})", fontsize=7)
+    within = ", ".join(filter(None, (unit, origin)))
+    page.supxlabel(f"measured ({within})", fontsize=7)
+    page.supylabel(f"predicted ({within})", fontsize=7)
     return page
 
 
@@ -138,9 +145,3 @@ def draw(axes: Axes, tracks: Mapping[str, Tracks], channel: str) -> None:
             values = track.values[:, track.channels.index(channel)]
             axes.plot(track.time, values, **style.stroke(name))
     axes.margins(x=0)
-
-
-def head(page: Figure, tracks: Mapping[str, Tracks], title: str) -> None:
-    """Write the title at the left of the head of a page and the legend at its right."""
-    page.suptitle(title, x=0.005, ha="left", fontsize=7)
-    style.name_series(page, tracks, loc="outside upper right")

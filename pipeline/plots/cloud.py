@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import product
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from pipeline.plots import style
+from pipeline.plots import names, style
 
 WIDTH, LOWEST, HIGHEST = 110, 60, 130  # mm, of the figure
 FRAME = 14, 16  # mm that axis labels and title take of width and height
 MARGIN = 0.1  # of the extent, on every side
-OFF_MIDLINE = 8  # mm; a sensor further to a side is not where the picture suggests
-DIRECTIONS = [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)]
-DISTANCES = 6, 12, 18, 26  # points, from a mean to its name
+OFF_MIDLINE = 8  # mm from the median sensor; one further to a side lies not in the plane
 
 Array = NDArray[np.floating]
 
@@ -50,7 +46,8 @@ def cloud(
     Returns
     -------
     Figure
-        Equal scales; the lips are on the right. A sensor without any sample is left out.
+        Equal scales; the lips are on the right. A sensor without any sample is left out; one off
+        the midline has its distance from it beside its name.
     """
     seen = [sensor for sensor in places if np.isfinite(places[sensor]).any()]
     points = np.concatenate([places[sensor] for sensor in seen])
@@ -78,41 +75,26 @@ def cloud(
 
 
 def name_sensors(drawn: Figure, axes: Axes, means: Mapping[str, Array]) -> None:
-    """Write each sensor's name beside its mean, where it covers no other name and no mean."""
+    """Write each sensor's name beside its mean, and how far it is off the midline."""
     canvas = FigureCanvasAgg(drawn)
-    canvas.draw()
-    dots = axes.transData.transform([mean[:2] for mean in means.values()])
-    taken: list[Bbox] = [Bbox.from_bounds(x - 8, y - 8, 16, 16) for x, y in dots]
-    for sensor, mean in means.items():
-        side = f" ({mean[2]:+.0f} mm)" if abs(mean[2]) > OFF_MIDLINE else ""
-        best = None
-        for distance, (right, up) in product(DISTANCES, DIRECTIONS):
-            text = axes.annotate(
-                sensor + side,
-                (mean[0], mean[1]),
-                (distance * right, distance * up),
-                textcoords="offset points",
-                ha=("right", "center", "left")[right + 1],
-                va=("top", "center", "bottom")[up + 1],
-                path_effects=[withStroke(linewidth=1.5, foreground="white")],
-            )
-            box = text.get_window_extent(canvas.get_renderer())
-            if not overlaps(box, taken) and inside(box, axes.get_window_extent()):
-                best = text
-                taken.append(box)
-                break
-            text.remove()
-        if best is None:  # nowhere is free: over the dot, where it can at least be read
-            axes.annotate(sensor + side, (mean[0], mean[1]), ha="center", va="center")
-
-
-def overlaps(box: Bbox, others: Sequence[Bbox]) -> bool:
-    """Say whether a box covers a part of another one."""
-    return any(Bbox.intersection(box, other) is not None for other in others)
-
-
-def inside(box: Bbox, frame: Bbox) -> bool:
-    """Say whether a box lies within a frame."""
-    return bool(
-        box.x0 >= frame.x0 and box.x1 <= frame.x1 and box.y0 >= frame.y0 and box.y1 <= frame.y1
-    )
+    canvas.draw()  # lays it out
+    points = 72 / drawn.dpi  # of print, per pixel
+    dots = points * axes.transData.transform([mean[:2] for mean in means.values()])
+    frame = points * axes.get_window_extent().get_points()
+    sides = np.array([mean[2] for mean in means.values()])
+    aside = sides - (np.nanmedian(sides) if np.isfinite(sides).any() else 0)
+    texts = [
+        style.signed(f"{sensor} ({side:+.0f} mm)") if abs(side) > OFF_MIDLINE else sensor
+        for sensor, side in zip(means, aside, strict=True)
+    ]
+    offsets = names.beside(dots, texts, frame=frame, size=style.RC["font.size"])
+    for text, mean, offset in zip(texts, means.values(), offsets, strict=True):
+        axes.annotate(
+            text,
+            tuple(mean[:2]),
+            tuple(offset),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            path_effects=[withStroke(linewidth=1.5, foreground="white")],
+        )

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.interpolate import CubicSpline
 
+from features import metrics
 from features.phones import phone_classes
 from pipeline.evaluation.palates import Palate
 from pipeline.formats import audio as sound
@@ -25,9 +27,11 @@ from pipeline.ground.console import InputError
 from pipeline.ground.sensors import positions, tongue_sensors
 from pipeline.ground.storage import atomic_path
 from pipeline.ground.utterance import Label, Tracks
-from pipeline.plots import style
+from pipeline.plots import names, style
 
 CONTOUR_POINTS = 24
+STEPS = 10  # instants that stand for an utterance without labels
+BARS = 14  # mm that axis labels take of the width of a picture with one panel
 FRAME_RATE = 25  # Hz, of an animation: what a GIF can time exactly
 DPI = 110  # of an animation
 Array = NDArray[np.floating]
@@ -85,6 +89,48 @@ def series(tracks: Mapping[str, Tracks], palate: Palate | None) -> list[str]:
     return [*tracks, *([] if palate is None else [named(palate)])]
 
 
+def name_offsets(
+    points: Mapping[str, Array],
+    sensors: Sequence[str],
+    tongue: Sequence[int],
+    weights: Array,
+    palate: Palate | None,
+    scale: float,
+) -> Array:
+    """Return where the sensors' names stand: below the tongue, else away from the middle.
+
+    Parameters
+    ----------
+    points : mapping of str to float [T, n, 2]
+        Of each series, the sensors' places in mm; their mean over time is what names keep clear of.
+    sensors : sequence of str, length n
+    tongue : sequence of int
+        Which of them make the tongue.
+    weights : float [24, len(tongue)]
+        Of `contour_weights`.
+    palate : Palate or None
+    scale : float
+        Points of print per mm.
+
+    Returns
+    -------
+    float [n, 2]
+        From each sensor of the first series to the middle of its name, in points of print.
+    """
+    mean = [scale * metrics.mean(places) for places in points.values()]
+    lines = [weights @ places[list(tongue)] for places in mean]
+    if palate is not None:
+        along = np.linspace(0, len(palate.outline) - 1, 4 * CONTOUR_POINTS)
+        corner = np.arange(len(palate.outline))
+        lines.append(scale * np.stack([np.interp(along, corner, v) for v in palate.outline.T], 1))
+    away = np.nan_to_num(mean[0] - metrics.mean(mean[0]))
+    away[list(tongue)] = 0, -1
+    away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6)
+    return names.beside(
+        mean[0], sensors, away, others=np.concatenate(mean[1:] or [mean[0]]), lines=np.vstack(lines)
+    )
+
+
 class View:
     """A midsagittal view on some axes that can be moved from frame to frame.
 
@@ -95,8 +141,6 @@ class View:
     tracks : mapping of str to Tracks
         ``measured``, ``predicted`` or both, on one grid.
     palate : Palate or None
-    names : bool
-        Whether the sensors are named, at their mean positions.
     """
 
     def __init__(
@@ -104,10 +148,9 @@ class View:
         axes: Axes,
         tracks: Mapping[str, Tracks],
         palate: Palate | None = None,
-        *,
-        names: bool = True,
     ) -> None:
         self.axes = axes
+        self.palate = palate
         first_track = next(iter(tracks.values()))
         self.sensors = fleshpoints(first_track.channels)
         self.points = {
@@ -130,27 +173,40 @@ class View:
             )[0]
         low, high = extent(tracks, palate)
         axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
-        axes.set(xlabel=f"forward ({first_track.unit})", ylabel=f"height ({first_track.unit})")
-        self.names = self.name_sensors(first) if names else []
+        self.names: list[Annotation] = []
 
-    def name_sensors(self, points: Array) -> list[Annotation]:
-        """Write each sensor's name beside it: below the tongue, else away from the middle."""
-        mean = np.nanmean(points, axis=0)
-        away = mean - np.nanmean(mean, axis=0)
-        away[self.tongue] = 0, -1
-        away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6)
-        return [
+    def name_sensors(self, width: float, frame: int | None = None) -> None:
+        """Write each sensor's name beside it.
+
+        Parameters
+        ----------
+        width : float
+            Of the panel, in mm.
+        frame : int or None
+            Of which names cover nothing; None for the mean of all, where the view moves.
+        """
+        low, high = self.axes.get_xlim()
+        shown = slice(None) if frame is None else slice(frame, frame + 1)
+        offsets = name_offsets(
+            {name: points[shown] for name, points in self.points.items()},
+            self.sensors,
+            self.tongue,
+            self.weights,
+            self.palate,
+            width * style.MM * 72 / (high - low),
+        )
+        self.names = [
             self.axes.annotate(
                 sensor,
                 (0, 0),
-                xytext=tuple(7 * direction),
+                xytext=tuple(offset),
                 textcoords="offset points",
                 ha="center",
                 va="center",
-                fontsize=6,
+                fontsize=names.SIZE,
                 color=style.GREY,
             )
-            for sensor, direction in zip(self.sensors, away, strict=True)
+            for sensor, offset in zip(self.sensors, offsets, strict=True)
         ]
 
     def show(self, frame: int) -> None:
@@ -163,11 +219,18 @@ class View:
             text.set_visible(bool(np.isfinite(place).all()))
 
 
+def steps(start: float, end: float) -> list[Label]:
+    """Return ten stretches of the same length without a name; one of an instant."""
+    edges = np.linspace(start, end, STEPS + 1 if end > start else 2).tolist()
+    return [Label(a, b, "") for a, b in pairwise(edges)]
+
+
 def still(
     tracks: Mapping[str, Tracks],
     phones: Sequence[Label],
     palate: Palate | None = None,
     *,
+    span: tuple[float, float] | None = None,
     title: str = "",
 ) -> Figure:
     """Draw the midsagittal view at the middle of each phone, silence left out.
@@ -177,39 +240,48 @@ def still(
     tracks, palate
         As for `View`.
     phones : sequence of Label
-        One panel each; without any, one panel for the middle of the utterance.
+        One panel each; without any, ten at even steps.
+    span : tuple of float or None
+        Seconds from and to which these steps go; None for the whole utterance.
 
     Returns
     -------
     Figure
         A page wide; a column wide for one panel.
     """
-    time = next(iter(tracks.values())).time
+    time, unit = next(iter(tracks.values())).time, next(iter(tracks.values())).unit
     classes = phone_classes(phone.text for phone in phones)
     shown = [phone for phone in phones if classes[phone.text] != "silence"]
-    shown = shown or [Label(float(time[0]), float(time[-1]), "")]
+    shown = shown or steps(*(span or (float(time[0]), float(time[-1]))))
     columns = min(max(len(shown), 3), 5)
     rows = -(-len(shown) // columns)
     low, high = extent(tracks, palate)
-    width = (style.PAGE - 14) / columns - 2
+    width = (style.PAGE - BARS) / columns - 2
     across = style.PAGE
     if len(shown) == 1:
-        columns, across, width = 1, style.COLUMN, style.COLUMN - 14
-    page = style.figure(across, 14 + rows * (5 + width * (high - low)[1] / (high - low)[0]))
+        columns, across, width = 1, style.COLUMN, style.COLUMN - BARS
+    page = style.figure(across, 18 + rows * (5 + width * (high - low)[1] / (high - low)[0]))
     panels = page.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for panel in panels[len(shown) :]:
         panel.set_visible(False)
     for k, (panel, phone) in enumerate(zip(panels, shown, strict=False)):
         middle = (phone.start + phone.end) / 2
-        view = View(panel, tracks, palate, names=k == 0)
-        view.show(int(np.argmin(np.abs(time - middle))))
+        frame = int(np.argmin(np.abs(time - middle)))
+        view = View(panel, tracks, palate)
+        if k == 0:
+            view.name_sensors(width, frame)
+        view.show(frame)
         panel.set_title(f"[{phone.text}] {middle:.2f} s" if phone.text else f"{middle:.2f} s")
         panel.label_outer()
         if k >= len(shown) - columns:  # nothing is shown below it
             panel.tick_params(labelbottom=True)
-            panel.set_xlabel(f"forward ({next(iter(tracks.values())).unit})")
-    page.suptitle(title, x=0.01, ha="left", fontsize=7)
-    style.name_series(page, series(tracks, palate), loc="outside upper right")
+    page.supxlabel(f"forward ({unit})", fontsize=7)
+    page.supylabel(f"height ({unit})", fontsize=7)
+    if len(shown) == 1:
+        panels[0].set_title(style.fitting(title, across / 2), loc="right")
+        style.name_series(page, series(tracks, palate), loc="outside lower center")
+    else:
+        style.head(page, series(tracks, palate), title)
     return page
 
 
@@ -242,7 +314,10 @@ def animate(
     canvas = FigureCanvasAgg(page)
     page.set_dpi(DPI)
     view = View(page.subplots(), tracks, palate)
-    view.axes.set_title(title)
+    view.name_sensors(style.COLUMN - BARS)
+    unit = next(iter(tracks.values())).unit
+    view.axes.set(xlabel=f"forward ({unit})", ylabel=f"height ({unit})")
+    view.axes.set_title(style.fitting(title, style.COLUMN - 2 * BARS))
     clock = view.axes.set_title("", loc="right")
     style.name_series(page, series(tracks, palate), loc="outside lower center")
     style.make_legible(page)

@@ -11,13 +11,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from features import metrics
+from features.frames import FRAME_RATE
+from features.speech import levels, speech_frames
 from pipeline.evaluation.palates import Palate
 from pipeline.evaluation.scores import Predictions, correlation
 from pipeline.formats import audio as sound_file
 from pipeline.ground import artifacts
 from pipeline.ground.storage import Entry
 from pipeline.ground.utterance import Label, Tracks
-from pipeline.plots import articulators, midsagittal
+from pipeline.plots import articulators, midsagittal, style
 from pipeline.plots.timeline import timeline
 from pipeline.plots.velocity import velocity
 
@@ -60,8 +62,17 @@ class Scene:
 
     @property
     def points(self) -> tuple[str, ...]:
-        """Sensors with a place in the midsagittal plane."""
-        return midsagittal.fleshpoints(self.channels)
+        """Sensors with a place in the midsagittal plane: none where a unit is not a length."""
+        placed = next(iter(self.tracks.values())).unit == "mm"
+        return midsagittal.fleshpoints(self.channels) if placed else ()
+
+    @property
+    def speech(self) -> tuple[float, float] | None:
+        """Seconds from and to which there is speech, by its level; None if none is heard."""
+        if self.audio is None:
+            return None
+        heard = np.flatnonzero(speech_frames(levels(self.audio, self.sample_rate)))
+        return (heard[0] / FRAME_RATE, heard[-1] / FRAME_RATE) if len(heard) else None
 
 
 def of_prediction(
@@ -97,7 +108,7 @@ def scores(tracks: dict[str, Tracks]) -> dict[str, str]:
     measured, predicted = tracks["measured"].values, tracks["predicted"].values
     pairs = zip(correlation(measured, predicted), metrics.rmse(measured, predicted), strict=True)
     return {
-        channel: f"r {r:.2f}, {rmse:.2f} {tracks['measured'].unit}"
+        channel: style.signed(f"r {r:.2f}, {rmse:.2f} {tracks['measured'].unit}")
         for channel, (r, rmse) in zip(tracks["measured"].channels, pairs, strict=True)
     }
 
@@ -139,9 +150,14 @@ def pictures(scene: Scene, channel: str) -> Iterator[tuple[str, Figure]]:
     if scene.audio is not None:
         yield "timeline", page(scene)
     if scene.points:
-        yield "midsagittal", midsagittal.still(scene.tracks, scene.phones, scene.palate, **about)
-        found = ([name for name in names if name in scene.points] for names in FAST)
-        fast = [names[0] for names in found if names] or scene.points[:3]
+        span = None if scene.phones else scene.speech
+        yield (
+            "midsagittal",
+            midsagittal.still(scene.tracks, scene.phones, scene.palate, span=span, **about),
+        )
+    if sensors := midsagittal.fleshpoints(scene.channels):
+        found = ([name for name in names if name in sensors] for names in FAST)
+        fast = [names[0] for names in found if names] or sensors[:3]
         yield "velocity", velocity(scene.tracks, fast, phones=scene.phones, **about)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
+from unicodedata import east_asian_width
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -19,6 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from pipeline.ground.sensors import tongue_sensors
 from pipeline.ground.storage import atomic_path
 
 MM = 1 / 25.4  # inches
@@ -37,17 +39,25 @@ SERIES = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK, YELLOW)
 
 NAMES = {
     "TT": "tongue tip",
-    "TB": "tongue blade or body",  # as the corpus has it
+    "TB": "tongue body",  # or blade or back: see `words`
     "TF": "tongue front",
     "TM": "tongue mid",
     "TD": "tongue dorsum",
     "TR": "tongue root",
+    "T1": "tongue tip",
+    "T2": "tongue front",
+    "T3": "tongue mid",
+    "T4": "tongue dorsum",
     "UL": "upper lip",
     "LL": "lower lip",
     "LC": "left corner of the mouth",
     "RC": "right corner of the mouth",
+    "ML": "mouth, left",
     "LI": "lower incisor",
     "JAW": "jaw",
+    "JAWL": "jaw, left",
+    "MNI": "lower incisor",
+    "MNM": "lower molar",
     "VL": "velum",
     "EP": "epiglottis",
     "HY": "hyoid",
@@ -63,6 +73,8 @@ VARIABLES = {
 AXES = {"x": "forward", "y": "height", "z": "lateral"}
 
 FONT = "DejaVu Sans"
+LETTER = 0.64  # width of a letter of this font, as a share of its size
+SAMPLE = 14  # mm, of a line in a legend, with the space around it
 PLAIN = (400, "normal", "regular", "book")  # weights of a font
 BOXES = "Last Resort"  # begins the name of a font that has a box for every letter
 RC: Any = {
@@ -203,18 +215,74 @@ def name_series(owner: Figure | Axes, series: Iterable[str], **where: Any) -> No
     owner.legend(handles=handles, ncols=len(handles) or 1, **where)
 
 
-def sensor_name(sensor: str) -> str:
-    """Return a sensor or a tract variable in words, such as ``tongue tip TT``."""
-    words = (NAMES | VARIABLES).get(sensor)
-    return f"{words} {sensor}" if words else sensor
+def head(page: Figure, series: Iterable[str], title: str) -> None:
+    """Write what fits of a title at the left of the head of a page, and the legend at its right."""
+    names = list(series)
+    page.suptitle(fitting(title, PAGE - legend_width(names)), x=0.005, ha="left", fontsize=7)
+    name_series(page, names, loc="outside upper right")
 
 
-def channel_name(channel: str) -> str:
-    """Return a channel in words, such as ``tongue tip height, TT_y``."""
+def legend_width(series: Iterable[str]) -> float:
+    """Return how wide the legend of `name_series` is, in mm."""
+    letter = RC["legend.fontsize"] * LETTER / 72 / MM
+    return sum(SAMPLE + breadth(name) * letter for name in series)
+
+
+def breadth(text: str) -> int:
+    """Return how many Latin letters are as wide as a text; a Chinese one is as wide as two."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def fitting(text: str, width: float) -> str:
+    """Return a title, with ``…`` in place of its middle if it is wider than ``width`` mm."""
+    room = int(width * MM * 72 / (LETTER * RC["axes.titlesize"]))
+    if breadth(text) <= room:
+        return text
+    kept = text
+    while len(kept) > 2 and breadth(kept) >= room:
+        middle = len(kept) // 2
+        kept = kept[:middle] + kept[middle + 1 :]
+    middle = (len(kept) + 1) // 2
+    return f"{kept[:middle]}…{kept[middle:]}"
+
+
+def words(sensor: str, among: Iterable[str] = ()) -> str:
+    """Return what a sensor or a tract variable is, such as ``tongue tip``; nothing if unknown.
+
+    TB is the back of the tongue if it is the last of those ``among`` which it is, the blade in
+    front of TF or TM, and else the body.
+    """
+    if sensor == "TB":
+        tongue = tongue_sensors([f"{name}_{axis}" for name in among for axis in "xy"])
+        after = tongue[tongue.index("TB") + 1 :] if len(tongue) > 1 else ("",)
+        return {(): "tongue back", ("TF",): "tongue blade", ("TM",): "tongue blade"}.get(
+            after[:1], NAMES["TB"]
+        )
+    return (NAMES | VARIABLES).get(sensor, "")
+
+
+def sensor_name(sensor: str, among: Iterable[str] = ()) -> str:
+    """Return a sensor or a tract variable in words, such as ``tongue tip TT``; see `words`."""
+    return f"{words(sensor, among)} {sensor}".lstrip()
+
+
+def channel_name(channel: str, among: Iterable[str] = ()) -> str:
+    """Return a channel in words, in two lines: ``tongue tip``, ``height, TT_y``; see `words`."""
     sensor, _, axis = channel.partition("_")
     if axis not in AXES:
         return channel
-    return f"{NAMES.get(sensor, sensor)} {AXES[axis]}, {channel}"
+    return f"{words(sensor, among) or sensor}\n{AXES[axis]}, {channel}"
+
+
+def axes_note(channels: Iterable[str]) -> str:
+    """Return what the axes of channels count, such as ``x forward, y height``."""
+    found = {channel.rpartition("_")[2] for channel in channels}
+    return ", ".join(f"{axis} {name}" for axis, name in AXES.items() if axis in found)
+
+
+def signed(text: str) -> str:
+    """Return a text whose numbers have the minus sign of the axes."""
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def position_axis(axes: Axes, ticks: int = 3) -> None:

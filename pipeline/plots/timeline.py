@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -62,14 +62,15 @@ def timeline(
     if missing := [name for name in shown if name not in known]:
         raise ValueError(f"no channel {', '.join(missing)} among {', '.join(known)}")
     row = 7.4 if len(shown) > 12 else 14
-    heights = [WAVEFORM, LABELS, SPECTROGRAM] + [row] * len(shown)
-    page, panels, behind = stack(heights)
-    draw_waveform(panels[0], audio, sample_rate)
     seconds = max(len(audio) / sample_rate, 1e-3)
     phones = [phone for phone in phones if phone.start < seconds]
-    draw_phones(panels[1], phones, seconds)
-    draw_spectrogram(panels[2], audio, sample_rate)
-    for panel, channel in zip(panels[3:], shown, strict=True):
+    labels = [LABELS] if phones else []
+    page, panels, behind = stack([WAVEFORM, *labels, SPECTROGRAM, *([row] * len(shown))])
+    draw_waveform(panels[0], audio, sample_rate)
+    if phones:
+        draw_phones(panels[1], phones, seconds)
+    draw_spectrogram(panels[1 + len(labels)], audio, sample_rate)
+    for panel, channel in zip(panels[2 + len(labels) :], shown, strict=True):
         draw_channel(panel, channel, tracks)
         panel.text(
             1.008,
@@ -83,12 +84,18 @@ def timeline(
     behind.vlines(edges, 0, 1, color=style.GREY, linewidth=0.3, alpha=0.6)
     for panel in (behind, *panels):
         panel.set_xlim(0, seconds)
-    behind.set_xlabel("time (s)")
-    behind.set_title(title)
-    style.name_series(
-        behind, tracks, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, borderpad=0.2
-    )
+    behind.set_xlabel(f"time (s)      {style.axes_note(shown)}".rstrip())
+    head(behind, tracks, title)
     return page
+
+
+def head(behind: Axes, series: Iterable[str], title: str) -> None:
+    """Write title and legend above a stack of panels."""
+    names = list(series)
+    behind.set_title(style.fitting(title, style.PAGE - LEFT - RIGHT - style.legend_width(names)))
+    style.name_series(
+        behind, names, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, borderpad=0.2
+    )
 
 
 def stack(heights: Sequence[float]) -> tuple[Figure, list[Axes], Axes]:
@@ -172,8 +179,7 @@ def draw_phones(panel: Axes, phones: Sequence[Label], seconds: float) -> None:
     panel.set_ylim(0, 1)
     panel.set_yticks([])
     panel.spines["left"].set_visible(False)
-    if phones:
-        label(panel, "phones")
+    label(panel, "phones")
     width = style.PAGE - LEFT - RIGHT
     for phone, row in zip(phones, label_rows(phones, seconds, width), strict=True):
         if row is not None:

@@ -12,7 +12,7 @@ from features.landmarks import movements
 from pipeline.ground.sensors import positions
 from pipeline.ground.utterance import Label, Tracks
 from pipeline.plots import style
-from pipeline.plots.timeline import draw_phones, label, stack
+from pipeline.plots.timeline import LABELS, draw_phones, head, label, stack
 
 MARKS = (">", "o", "<")  # onset, peak, end
 
@@ -47,12 +47,14 @@ def velocity(
     Figure
         A page wide. A movement starts and ends 20 % of the way from valley to peak.
     """
-    page, panels, behind = stack([5] + [22] * len(sensors))
+    labels = [LABELS] if phones else []
+    page, panels, behind = stack([*labels, *([22] * len(sensors))])
     time = next(iter(tracks.values())).time
-    draw_phones(panels[0], phones, float(time[-1]))
+    if phones:
+        draw_phones(panels[0], phones, float(time[-1]))
     edges = sorted({edge for phone in phones for edge in (phone.start, phone.end)})
     behind.vlines(edges, 0, 1, color=style.GREY, linewidth=0.3, alpha=0.6)
-    for panel, sensor in zip(panels[1:], sensors, strict=True):
+    for panel, sensor in zip(panels[len(labels) :], sensors, strict=True):
         for name, track in tracks.items():
             place = positions(track.values, track.channels, [sensor])[:, 0]
             speed = speed_of(track.time, place)
@@ -75,8 +77,5 @@ def velocity(
     behind.set_xlabel(
         "time (s)      ▷ onset, ○ peak, ◁ end of a movement: 20 % of the way up to its peak"
     )
-    behind.set_title(title)
-    style.name_series(
-        behind, tracks, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, borderpad=0.2
-    )
+    head(behind, tracks, title)
     return page

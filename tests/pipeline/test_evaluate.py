@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_squared_error, root_mean_squared_error
 
 from features.context import stack_frames
-from pipeline import Predictor, evaluate, train
+from pipeline import Predictor, evaluate, plot, train
 from pipeline.evaluation import palates, scores, tables
 from pipeline.formats import track_csv
 from pipeline.ground import artifacts
@@ -296,7 +296,26 @@ def test_lips_have_tract_variables_without_a_palate(tmp_path):
     assert figures["LA"]["rmse_mm"] == pytest.approx(2, rel=0.01)
     assert figures["LP"]["rmse_mm"] == pytest.approx(0, abs=1e-6)
     assert np.isnan(figures["TTCD"]["rmse_mm"])
+    found.unit = "z"  # no places, no distances between them
+    assert tables.tract_variables(found, {}) == []
     assert tables.parse(tables.to_csv([])) == []
+
+
+def test_speakers_are_drawn_from_their_own_means(tmp_path):
+    columns = dict.fromkeys(("measured", "predicted"), 2)
+    about = {"style": "", "phones": [], "start_s": 0.0}
+    kinds = {"channels": ["TT_x", "TT_y"], "deltas": 0}
+    with StoreWriter(tmp_path / "p", columns, kinds) as writer:
+        for k, home in enumerate((-60, 60, -60)):
+            x = np.random.default_rng(k).normal(size=(40, 2))
+            own = [[home, home], [1, 1]]
+            writer.add(
+                f"u{k}", {"measured": x, "predicted": x + 2}, **about, own=own, speaker=f"S{home}"
+            )
+    found = scores.Predictions(Store(tmp_path / "p", "evaluate"))
+    measured, predicted = plot.pooled(found)
+    assert measured.shape == (120, 2) and np.abs(measured).max() < 6
+    np.testing.assert_allclose(predicted - measured, 2, atol=1e-4)
 
 
 def test_a_tongue_that_stands_still_has_no_palate():

@@ -9,7 +9,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from pipeline.ground.utterance import Label, Tracks
-from pipeline.plots import articulators, calibration, curves, style
+from pipeline.plots import articulators, calibration, curves, style, velocity
 from pipeline.plots.timeline import timeline
 
 POINTS = ("TT", "TB", "TF", "TM", "TD", "TR", "UL", "LL", "LI", "VL", "EP", "HY")
@@ -68,8 +68,15 @@ PHONES = (Label(0, 0.3, "sil"), Label(0.3, 0.6, "a:"), Label(0.6, 1.0, "S"))
 SOUND = np.sin(np.arange(24_000) / 10).astype(np.float32)
 
 
-@pytest.mark.parametrize("channels", [CHANNELS, ("TT_y",), ("LL_y", "TT_x", "VL_y")])
-def test_timeline_shows_every_channel_asked_for_on_one_axis_of_seconds(both, channels):
+@pytest.mark.parametrize(
+    ("channels", "note"),
+    [
+        (CHANNELS, "x forward, y height"),
+        (("TT_y",), "y height"),
+        (("LL_y", "TT_x", "VL_y"), "x forward, y height"),
+    ],
+)
+def test_timeline_shows_every_channel_asked_for_on_one_axis_of_seconds(both, channels, note):
     page = timeline(
         SOUND,
         16_000,
@@ -81,7 +88,8 @@ def test_timeline_shows_every_channel_asked_for_on_one_axis_of_seconds(both, cha
     )
     texts = assert_readable(page)
     assert {f"{channel.replace('_', ' ')}\n(mm)" for channel in channels} <= texts
-    assert {"time (s)", "kHz", "sound", "a:", "S", "measured", "predicted", "u1"} <= texts
+    known = {f"time (s)      {note}", "kHz", "sound", "phones", "measured", "predicted", "u1"}
+    assert {*known, "a:", "S"} <= texts
     assert {axes.get_xlim() for axes in page.axes} == {(0, 1.5)}
 
 
@@ -102,7 +110,7 @@ def test_timeline_refuses_a_channel_that_is_not_there(both):
 @pytest.mark.slow
 def test_pages_of_panels_are_readable(both):
     scores = dict.fromkeys(CHANNELS, "r 0.93, 10.40 mm")
-    assert "tongue tip height, TT_y (mm)" in assert_readable(
+    assert "tongue tip\nheight, TT_y (mm)" in assert_readable(
         articulators.one_track(both, "TT_y", score="r 0.93, 1.40 mm", title="vtl0001")
     )
     texts = assert_readable(articulators.all_tracks(both, scores, title="vtl0001"))
@@ -167,3 +175,53 @@ def test_a_saved_picture_is_the_same_twice_and_as_wide_as_a_column(both, tmp_pat
     assert files[0] == files[1]
     picture = Image.open(BytesIO(files[0][0]))
     assert picture.width == pytest.approx(style.COLUMN / 25.4 * 300, abs=1)
+
+
+def test_pages_of_an_utterance_without_labels_leave_no_room_for_them(both):
+    with_labels, without = (
+        timeline(SOUND, 16_000, both, phones=phones, channels=["TT_y"]) for phones in (PHONES, ())
+    )
+    assert len(without.axes) == len(with_labels.axes) - 1
+    assert without.get_size_inches()[1] < with_labels.get_size_inches()[1]
+    assert "phones" not in assert_readable(without)
+    speed = velocity.velocity(both, ["TT"])
+    assert len(speed.axes) == 2 and "phones" not in assert_readable(speed)
+
+
+def test_names_with_many_letters_and_in_chinese_leave_the_legend_and_the_score_alone(both):
+    for name in ("2024-03-15_session-3_" * 8, "二零二四年三月十五日第三次录音" * 6):
+        shown = style.fitting(name, 60)
+        assert style.breadth(shown) <= 60 / (0.64 * 7 * 25.4 / 72)
+        assert "…" in shown and shown[:5] == name[:5] and shown[-5:] == name[-5:]
+    title = "2024-03-15_session-3_" * 8
+    score = "r 0.93, 10.40 mm"
+    assert_readable(articulators.one_track(both, "TT_y", score=score, title=title))
+    assert_readable(articulators.all_tracks(both, {}, title=title))
+    assert_readable(timeline(SOUND, 16_000, both, channels=["TT_y"], title=title))
+    assert style.fitting("p003-05", 60) == "p003-05"
+
+
+@pytest.mark.parametrize(
+    ("sensors", "name"),
+    [
+        (("UL", "LL", "LC", "RC", "TB", "TM", "TT"), "tongue back"),  # STEM-E2VA
+        (POINTS, "tongue blade"),
+        (("TR", "TB", "TT", "UL"), "tongue body"),  # HPRC
+        (("TT", "TB", "TD"), "tongue body"),  # TARDIS
+        (("TB",), "tongue body"),
+        ((), "tongue body"),
+    ],
+)
+def test_what_tb_is_depends_on_what_lies_behind_it(sensors, name):
+    assert style.words("TB", sensors) == name
+    assert style.sensor_name("TB", sensors) == f"{name} TB"
+
+
+@pytest.mark.parametrize("channel", ["RC_x", "LC_y", "TB_x"])
+def test_the_longest_name_of_a_channel_fits_its_axis(channel):
+    track = trajectories(channels=(channel, "TT_y", "TB_y"))
+    assert_readable(articulators.one_track({"measured": track}, channel))
+
+
+def test_a_minus_is_that_of_the_axes():
+    assert style.signed("r -0.12, 1.20 mm") == "r −0.12, 1.20 mm"

@@ -12,9 +12,17 @@ from PIL import Image, ImageSequence
 
 from pipeline.evaluation.palates import Palate
 from pipeline.ground.utterance import Label, Tracks
-from pipeline.plots import errors, midsagittal, velocity
+from pipeline.plots import errors, midsagittal, names, velocity
 from pipeline.plots.scene import Scene, animate, pictures
-from tests.pipeline.test_plot import CHANNELS, PHONES, POINTS, SOUND, assert_readable, both
+from tests.pipeline.test_plot import (
+    CHANNELS,
+    PHONES,
+    POINTS,
+    SOUND,
+    assert_readable,
+    both,
+    trajectories,
+)
 
 __all__ = ["both"]  # the fixture
 PALATE = Palate(np.array([[-40.0, 20], [0, 35], [40, 20]]))
@@ -65,8 +73,8 @@ def test_view_without_phones_or_midsagittal_points(both):
     flat = Tracks(np.arange(3) / 100, np.zeros((3, 1)), ("VL_y",))
     with pytest.raises(ValueError, match="no sensor"):
         midsagittal.still({"measured": flat}, ())
-    names = [name for name, _ in pictures(Scene("u", {"measured": flat}), "VL_y")]
-    assert names == ["track", "tracks"]
+    drawn = [name for name, _ in pictures(Scene("u", {"measured": flat}), "VL_y")]
+    assert drawn == ["track", "tracks"]
 
 
 def test_speed_and_landmarks_stand_on_the_time_axis_of_the_utterance():
@@ -137,3 +145,52 @@ def test_labels_of_one_utterance_may_be_missing():
     one = Tracks(np.zeros(1), np.zeros((1, 2)), ("TT_x", "TT_y"))
     scene = Scene("u", {"predicted": one}, np.zeros(80, np.float32), 16_000, (Label(0, 1, "a"),))
     assert len(list(pictures(scene, "TT_x"))) == 5
+
+
+MOUTH = {  # mm; where seven real sensors were on average, two on top of each other
+    "UL": (64, -39), "LL": (48, -75), "LC": (44, -52), "RC": (44.5, -53),
+    "TB": (13, -34), "TM": (17.5, -35), "TT": (28, -40),
+}  # fmt: skip
+
+
+def of_mouth(unit="mm"):
+    """Tracks of `MOUTH`, moving a little."""
+    channels = tuple(f"{sensor}_{axis}" for sensor in MOUTH for axis in "xy")
+    moving = trajectories(150, channels).values
+    home = np.array(list(MOUTH.values())).ravel()
+    return Tracks(np.arange(150) / 100, home + 0.2 * (moving - moving.mean(axis=0)), channels, unit)
+
+
+def test_without_labels_ten_instants_of_the_speech_are_shown():
+    quiet = np.zeros(8000, np.float32)
+    sound = np.concatenate([quiet, SOUND[:8000], quiet])
+    scene = Scene("u1", {"measured": of_mouth()}, sound, 16_000)
+    assert scene.speech == pytest.approx((0.5, 1.0), abs=0.02)
+    page = dict(pictures(scene, "TT_x"))["midsagittal"]
+    texts = assert_readable(page)
+    shown = sorted(float(text[:-2]) for text in texts if text.endswith(" s"))
+    assert len(shown) == 10
+    assert np.diff(shown) == pytest.approx(0.05, abs=0.011)
+    assert 0.5 < shown[0] < 0.55 and 0.95 < shown[-1] < 1.0
+    assert set(MOUTH) <= texts
+    one = Scene("u1", {"measured": of_mouth()}, np.zeros(24_000, np.float32), 16_000)
+    assert one.speech is None
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.5])
+def test_names_cover_no_other_name_and_no_point(scale):
+    dots = scale * np.array(list(MOUTH.values()), float)
+    offsets = names.beside(dots, list(MOUTH))
+    half = np.array([[names.WIDE * names.SIZE * len(name) / 2, names.SIZE / 2] for name in MOUTH])
+    middle = dots + offsets
+    for k in range(len(dots)):
+        apart = (np.abs(middle - middle[k]) >= half + half[k] - 1e-9).any(axis=1)
+        assert apart.sum() == len(dots) - 1, list(MOUTH)[k]
+        assert (np.abs(dots - middle[k]) >= half[k]).any(axis=1).all(), list(MOUTH)[k]
+
+
+def test_z_scores_have_no_place_in_the_midsagittal_plane():
+    scene = Scene("u1", {"measured": of_mouth("z")}, SOUND, 16_000)
+    drawn = dict(pictures(scene, "TT_x"))
+    assert scene.points == () and "midsagittal" not in drawn
+    assert "TT\n(z/s)" in assert_readable(drawn["velocity"])

@@ -19,6 +19,7 @@ from pipeline.plots.scene import Scene
 from tests.pipeline.conftest import change
 from tests.pipeline.test_evaluate import echo
 from tests.pipeline.test_plot import CHANNELS, trajectories
+from tests.pipeline.test_plot_utterance import MOUTH, of_mouth
 
 __all__ = ["echo"]  # a fixture
 RATE = 16_000
@@ -249,10 +250,77 @@ def test_measured_tracks_alone_have_no_switch_for_predictions(driver, tmp_path):
     file.write_text(browser.page("One", [browser.pack(SCENES[2])]))
     page = Page(driver, file)
     assert page.run("document.getElementById('show-predicted')") is None
+    keys = page.run("document.querySelector('.keys').textContent")
+    assert "m measured" in keys and "predicted" not in keys and "correlation" not in keys
     np.testing.assert_allclose(
         shown_places(page, "measured"), places(SCENES[2], "measured", 0), atol=0.006
     )
     assert [entry for entry in driver.get_log("browser") if entry["level"] != "INFO"] == []
+
+
+@pytest.mark.slow
+def test_what_an_utterance_lacks_has_no_chart(driver, tmp_path):
+    tracks = of_mouth()
+    sound = np.zeros(RATE, np.float32)
+    labelled = Scene("a", {"measured": tracks}, sound, RATE, (Label(0, 1, "a:"),))
+    bare = Scene("b", {"measured": tracks}, sound, RATE)
+    scores = Scene("c", {"measured": of_mouth("z")}, sound, RATE)
+    file = tmp_path / "three.html"
+    file.write_text(browser.page("Three", [browser.pack(one) for one in (labelled, bare, scores)]))
+    page = Page(driver, file)
+    for index, shown in enumerate([(True, True), (False, True), (False, False)]):
+        page.choose(index)
+        assert shown == tuple(
+            page.run(f"Bokeh.documents[0].get_model_by_name('{chart} chart').visible")
+            for chart in ("phones", "midsagittal")
+        )
+    page.choose(0)
+    names = page.data("names")
+    assert names["name"] == list(MOUTH) and len({*names["right"]}) > 2
+    page.driver.find_element("id", "sensor-LC").click()
+    assert page.data("names")["name"] == [name for name in MOUTH if name != "LC"]
+    assert len(page.data("measured points")["x"]) == len(MOUTH) - 1
+    assert [entry for entry in driver.get_log("browser") if entry["level"] != "INFO"] == []
+
+
+def test_tables_of_the_page_name_their_columns_and_round_by_what_they_hold(monkeypatch):
+    row = {"track": "TT_x", "rmse_mm": 1.98765, "rmse_mm_low": 1.9, "rmse_mm_high": 2.04}
+    row |= {"ridge_pearson_r": -0.45678, "velocity_rmse_mm_s": 11.8138, "lag_ms": 20.0}
+    monkeypatch.setattr(report.tables, "read", lambda name: [row, row | {"lag_ms": np.nan}])
+    found = report.table("tracks")
+    assert dict(zip(found["head"], found["rows"][0], strict=True)) == {
+        "track": "TT_x",
+        "RMSE (mm), 95 % interval": "1.99 (1.90 to 2.04)",
+        "ridge, r": "−0.457",
+        "velocity RMSE (mm/s)": "11.8",
+        "lag (ms)": "20",
+    }
+    assert found["rows"][1][-1] == "–"
+    one = {"class": "vowel", "frames": 6871.0, "TT_x": 1.23456}
+    monkeypatch.setattr(report.tables, "read", lambda name: [one])
+    found = report.table("phone_classes", "z")
+    assert found["head"] == ["class", "frames", "TT_x (z)"]
+    assert found["rows"] == [["vowel", "6871", "1.23"]]
+
+
+def test_one_test_utterance_has_no_interval(monkeypatch):
+    row = {"predictor": "network", "figures": "delivered"}
+    for name in ("rmse_mm", "pearson_r", "z_mse"):
+        row |= {name: 1.0, f"{name}_low": 1.0, f"{name}_high": 1.0}
+    monkeypatch.setattr(report.tables, "read", lambda name: [row])
+    assert report.summary({"rmse_mm": 1.5})[2:] == [
+        ["95 % interval", "–", "–", "–"],
+        ["network, as delivered, all frames of a speaker", "1.500", "–", "–"],
+    ]
+
+
+def test_the_protocol_is_written_for_readers():
+    stated = {"frame_rate_hz": 100, "delivered": "as `pipeline.predict`", "files": {"test": ["a"]}}
+    assert report.protocol(stated) == {
+        "frame rate (Hz)": "100",
+        "delivered": "as pipeline.predict",
+        "files, test": "a",
+    }
 
 
 @pytest.mark.slow

@@ -53,6 +53,19 @@ def test_real_recordings_are_shown_as_measured(
         assert len(one["palate"]) >= 2
 
 
+def test_z_scores_are_shown_as_such(shared_data, project, stage, packed):
+    path = str(shared_data / "mngu0")
+    outcome = stage("view", "--reader", "mngu0", "--path", path, "--utterances", "1")
+    assert outcome.status == 0, outcome.err
+    (one,) = packed
+    assert (one["unit"], one["points"], one["palate"]) == ("z", [], [])
+
+
+def test_channels_of_a_sensor_are_forward_height_lateral(shared_data, project, stage, packed):
+    assert stage("view", "--reader", "hprc", "--path", str(shared_data / "hprc")).status == 0
+    assert packed[0]["channels"][:3] == ["TR_x", "TR_y", "TR_z"]
+
+
 @pytest.mark.slow
 def test_every_view_of_an_utterance_is_written(project, stage):
     outcome = stage("view", "--utterances", "1", "--output", "seen")
