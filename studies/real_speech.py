@@ -210,7 +210,8 @@ def draw(recordings: Mapping[str, Recording], found: Mapping[str, Mapping[str, F
         ]
         panel.set_xticks(place, names)
         panel.axhline(0, color=style.BLACK, linewidth=0.6)
-        panel.set(ylim=(-1, 1), ylabel="Pearson's r", title=name)
+        lowest = min(-0.5, *(own.r.min() for own in found[name].values()))
+        panel.set(ylim=(lowest, 1), ylabel="Pearson's r", title=name)
         panel.legend(loc="lower right", bbox_to_anchor=(1, 0.97), ncols=len(found[name]))
     return page
 
@@ -255,7 +256,7 @@ def draw_tracks(drawn: Mapping[str, tuple[Recording, str, Pair]]) -> Figure:
             axes.margins(x=0)
         row[0].set_ylabel(f"{name}\n{unit}", fontsize="small")
     for axes in grid[-1]:
-        axes.set_xlabel("s")
+        axes.set_xlabel("time (s)")
     page.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return page
 

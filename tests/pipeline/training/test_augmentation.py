@@ -3,16 +3,12 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from features.deltas import with_deltas
 from features.mfcc import mfcc
 from features.standardization import Standardizer
 from pipeline.ground import artifacts, params
 from pipeline.ground.console import InputError
 from pipeline.ground.storage import Store
-from pipeline.trained.dynamics import Dynamics
 from pipeline.training import fitting
 from pipeline.training.augmentation import (
     Augmentation,
