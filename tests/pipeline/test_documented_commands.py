@@ -44,8 +44,8 @@ def plain(line: str) -> str:
 
 
 def matches(pattern: str, command: str) -> bool:
-    """Tell whether a command begins so, or has that option."""
-    return command.startswith(pattern) or (pattern[0] == "-" and pattern in shlex.split(command))
+    """Tell whether a word of a command begins so."""
+    return f" {pattern}" in f" {command}"
 
 
 LINES = sorted({plain(command.line) for command in COMMANDS})
