@@ -1,6 +1,7 @@
 # make repro   the whole pipeline: corpus, features, training, evaluation, pictures
 # make test    style, types, the layers of the code and the test suite
 # make check   the same with the fast tests of features, models and pipeline, for daily work
+# make coverage  which lines and branches of these the tests reach, in build/coverage
 # make bench   speed against other implementations
 # make compare  every network of the table in docs/results.md; takes hours, resumes when interrupted
 # make real    accuracy of the trained model on real speakers, in ../shared/data
@@ -22,7 +23,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: repro test check pythons bench compare real tutorials docs torture fuzz endurance
+.PHONY: repro test check coverage pythons bench compare real tutorials docs torture fuzz endurance
 .PHONY: lock debian scm
 
 repro: $(VENV)/run scm
@@ -45,6 +46,13 @@ test: $(VENV)/dev debian style
 check: $(VENV)/dev style
 	python -m pytest --numprocesses 2 --dist worksteal -m "not slow" \
 	  tests/features tests/models tests/pipeline tests/test_house.py
+
+# A test that fails because it is slower so is no reason to say nothing of the others.
+coverage: $(VENV)/dev debian
+	@rm -rf build/coverage; mkdir -p build/coverage
+	@python -m coverage run -m pytest --numprocesses 2 --dist worksteal; status=$$?; \
+	  python -m coverage combine --quiet && python -m coverage html --quiet \
+	  && python -m coverage report && exit $$status
 
 pythons:
 	@for version in $(PYTHONS); do \
@@ -94,7 +102,7 @@ tutorials: $(VENV)/run
 	@python -m examples.characters
 
 # Peers and browsers that tests use where they are; the tests that need one skip without it.
-DEBIAN := chromium chromium-driver ffmpeg pocketsphinx-testdata qemu-user speech-tools
+DEBIAN := chromium chromium-driver datefudge ffmpeg pocketsphinx-testdata qemu-user speech-tools
 debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	    ! dpkg -s $(DEBIAN) >/dev/null 2>&1; then \

@@ -1,6 +1,6 @@
 """Write the trained network for other programs; the ONNX file is in the trained folder already.
 
-    python -m pipeline.export --format keras,savedmodel,litert
+    python -m pipeline.export --format keras,savedmodel
 
 keras       exported/model.keras: layers of Keras itself; loads without this project's code
 savedmodel  exported/saved_model/: for TensorFlow Serving and C++
@@ -96,17 +96,11 @@ def write_litert(network: Network, graph: bytes, folder: Path) -> Path:
     """Write one step as a LiteRT model.
 
     Its signature takes ``inputs`` [1, features] and ``state_K`` [1, units], and gives ``tracks``
-    [1, tracks], which is what is known after the frame, and ``next_state_K``.
-
-    Raises
-    ------
-    UsageError
-        Where the network is bidirectional.
+    [1, tracks], which is what is known after the frame, and ``next_state_K``. The network is one of
+    one direction.
     """
     import tensorflow as tf
 
-    if network.bidirectional:
-        raise UsageError("--format litert steps through time, and this network goes both ways")
     shapes = {f"state_{k}": (1, units) for k, units in enumerate(network.state_units)}
     signature = {"inputs": (1, network.features)} | shapes
     function = tf.function(partial(step, network, graph)).get_concrete_function(
@@ -171,6 +165,8 @@ def main() -> None:
             f"{options.model}: an ensemble, and its model.onnx is the one form that it has; train"
             " with train.ensemble: 1 to export"
         )
+    if "litert" in formats and about.network.bidirectional:
+        raise UsageError("--format litert steps through time, and this network goes both ways")
     with device.stderr_held_back():
         device.import_keras()
         written = [WRITERS[name](about.network, graph, options.output) for name in formats]

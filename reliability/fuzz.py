@@ -62,12 +62,12 @@ TOKENS += ["\u2028".encode(), "é".encode(), b"\xed\xb0\x80", b"\x1b[2J", b"../"
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
-    """Return bytes with one to four changes: set, lost, repeated, moved, cut, a token put in."""
+    """Return bytes with one to four changes: set, lost, repeated, moved, cut, others put in."""
     out = bytearray(data)
     for _ in range(rng.randint(1, 4)):
         start = rng.randrange(len(out) + 1)
-        end = min(len(out), start + int(2 ** rng.uniform(0, 10)))
-        kind = rng.randrange(9)
+        end = min(len(out), start + int(2 ** rng.uniform(0, 12)))
+        kind = rng.randrange(11)
         if kind == 0 and start < len(out):
             out[start] ^= 1 << rng.randrange(8)
         elif kind == 1:  # where headers and counts are
@@ -87,9 +87,14 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
             out[start:end] = bytes(end - start)
         elif kind == 7:
             out[start:end] = out[start:end][::-1]
+        elif kind == 8:
+            out[start:start] = rng.randbytes(end - start)
+        elif kind == 9 and out:
+            for _ in range(rng.randint(2, 8)):
+                out[rng.randrange(len(out))] = rng.randrange(256)
         else:
             out[start : start + rng.choice((0, 1, 8))] = rng.choice(TOKENS)
-    return bytes(out[:LONGEST])
+    return bytes(out)
 
 
 class Hunt:
@@ -164,7 +169,7 @@ def blindly(hunt: Hunt, runs: int, seed: int) -> None:
     """Damage the valid files without looking at what that reaches."""
     rng = random.Random(seed)
     for _ in range(runs):
-        hunt.execute(damaged(rng.choice(hunt.target.seeds), rng))
+        hunt.execute(damaged(rng.choice(hunt.target.seeds), rng)[:LONGEST])
 
 
 def guided(hunt: Hunt, runs: int, seed: int) -> None:

@@ -6,7 +6,7 @@ processes, at random moments; whatever is killed is started again, and what it l
 by itself has to be, byte for byte, what the first run left. Then it tries what else may happen: a
 disk that is full (one on which no file can grow, and, for the superuser, small ones in memory that
 are full sooner or later), a folder or a disk that may not be written, an output that is deleted
-under the run, two runs at once, files from the future, and, where libfaketime is installed, a clock
+under the run, two runs at once, files from the future, and, where datefudge is installed, a clock
 that is set back. Each has to end well, or in one line; and the next run has to end with the same
 bytes. The exit status is 1 if anything differs.
 """
@@ -62,6 +62,7 @@ NOTES = ("reports/live", "reports/training.csv", "data/.", "trained/.")  # on a 
 SOUNDS = 24
 LACKING = (95, 50, 10)  # per cent of what a run makes, that small disks have no room for
 SMALLEST_FILE = 2_000  # bytes that a file may have on the full disk
+TWO_DAYS_S = 172_800
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # of Linux
 
@@ -292,11 +293,19 @@ def files_from_the_future(torturer: Torturer) -> None:
     torturer.compare("files from the future")
 
 
+def datefudge() -> Path | None:
+    """Return the library that sets the clock of a program back and no other clock, if there is one.
+
+    libfaketime moves the monotonic clock, too, and then Python's waits for threads never end.
+    """
+    return next(Path("/usr/lib").rglob("datefudge.so"), None)
+
+
 def clock_set_back(torturer: Torturer) -> None:
-    """Run it in the middle, and on with a clock that is two days late."""
-    library = next(Path("/usr/lib").rglob("libfaketime.so.1"), None)
+    """Kill it in the middle, and go on with a clock that is two days late: files are in front."""
+    library = datefudge()
     if library is None:
-        say("a clock that is set back: not tried, libfaketime is not installed")
+        say("a clock that is set back: not tried, datefudge is not installed")
         return
     torturer.wipe()
     process = torturer.start()
@@ -305,7 +314,7 @@ def clock_set_back(torturer: Torturer) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    late = {"LD_PRELOAD": str(library), "FAKETIME": "-2d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    late = {"LD_PRELOAD": str(library), "DATEFUDGE": str(TWO_DAYS_S)}
     torturer.finish("a clock that was set back", env=late)
     torturer.compare("a clock that was set back")
 

@@ -27,6 +27,7 @@ STAGES = set(read_yaml(ROOT / "dvc.yaml")["stages"])
 LANGUAGES = {"sh", "text", "yaml", "python", "{eval-rst}"}
 FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)^```$", re.MULTILINE)
 INLINE = re.compile(r"(?<!`)`((?:[A-Z_]+=\S+ )*(?:python -m|dvc|make|pip|tensorboard) [^`]+)`(?!`)")
+ELSEWHERE = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)+(/[\w~!$&'*+,;=:@%./?#-]*)?")
 PROGRAMS = {"cp", "arecord", "git", "."}  # of the system, not of this project
 OTHERS = {"dask-jobqueue"}  # a package for one kind of cluster, named beside it
 
@@ -231,11 +232,16 @@ def anchors(page: Path) -> set[str]:
 
 
 def dead_links(page: Path) -> list[str]:
-    """Return the links of a page that lead to no file of the project, or to no heading."""
+    """Return the links of a page that lead to no file of the project, to no heading, or nowhere.
+
+    Of another site the form is looked at, no more: a host with a dot, by TLS.
+    """
     prose = re.sub(r"`[^`]*`", "", FENCE.sub("", text_of(page)))
     dead = []
     for link in re.findall(r"\]\(([^)\s]+)\)", prose):
         if re.match(r"[a-z]+:", link):
+            if not ELSEWHERE.fullmatch(link):
+                dead.append(link)
             continue
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
@@ -251,8 +257,10 @@ def test_links_lead_somewhere(page):
 
 def test_a_dead_link_is_found_out(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text("# A heading\n\n[a](#a-heading) [b](#none) [c](none.md) [d](https://e.org)\n")
-    assert dead_links(page) == ["#none", "none.md"]
+    good = "[a](#a-heading) [b](https://e.org) [c](https://e.org/a_b-c/?d=e#f)"
+    dead = ["#none", "none.md", "http://e.org", "https://e", "https://e.org/a\\b", "ftp://e.org"]
+    page.write_text(f"# A heading\n\n{good} {' '.join(f'[d]({link})' for link in dead)}\n")
+    assert dead_links(page) == dead
 
 
 def test_the_api_pages_have_every_module():

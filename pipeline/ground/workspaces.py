@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -73,7 +74,7 @@ def run_stages(folder: Path, stages: Iterable[str], title: str, source: Path = P
     Raises
     ------
     InputError
-        Where one fails; what it said stands above.
+        Where one fails, whose own line stands above, or is killed, which leaves it no time for one.
     """
     environment = {
         **os.environ,
@@ -82,5 +83,9 @@ def run_stages(folder: Path, stages: Iterable[str], title: str, source: Path = P
     }
     for name in progress(list(stages), unit="stages"):
         command = [sys.executable, "-m", f"pipeline.{name}"]
-        if subprocess.run(command, cwd=folder, env=environment).returncode:
+        status = subprocess.run(command, cwd=folder, env=environment).returncode
+        if status < 0:
+            what = f"{name} was killed by signal {-status} ({signal.strsignal(-status)})"
+            raise InputError(f"{title}: {what}; run the same command again to go on")
+        if status:
             raise InputError(f"{title}: {name} failed; its line above says why")

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from pipeline import Predictor, export
-from pipeline.ground.console import UsageError
 from pipeline.trained import description
 from tests.pipeline import small_model
 
@@ -120,10 +119,11 @@ def test_litert_steps_with_explicit_states_are_the_whole(folders, name, tmp_path
         states = {key.removeprefix("next_"): value for key, value in after.items()}
 
 
-def test_both_directions_cannot_step(folders, tmp_path):
-    about, graph = description.read_model(folders / "lstm")
-    with pytest.raises(UsageError, match="goes both ways"):
-        export.write_litert(about.network, graph, tmp_path)
+def test_both_directions_cannot_step_and_nothing_is_written(folders, stage, tmp_path):
+    options = ("--format", "keras,litert", "--output", str(tmp_path / "exported"))
+    outcome = stage("export", "--model", str(folders / "lstm"), *options)
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert "goes both ways" in outcome.err
     assert not list(tmp_path.iterdir())
 
 

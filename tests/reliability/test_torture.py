@@ -31,6 +31,11 @@ CARELESS = """path = out / f"{k}.txt"
             file.flush()
             time.sleep(0.1)
             file.write("ole")"""
+BY_DATE = """path = out / f"{k}.txt"
+    if path.exists() and path.stat().st_mtime > time.time():
+        raise SystemExit("error: a file from the future")
+    path.write_text("whole")
+    time.sleep(0.1)"""
 
 
 def torturer(folder, body: str) -> Torturer:
@@ -49,7 +54,18 @@ def test_a_command_that_writes_whole_files_has_no_fault(tmp_path):
     one.kill(5)
     torture.two_at_once(one)
     torture.files_from_the_future(one)
+    torture.clock_set_back(one)
     assert one.faults == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not torture.datefudge(), reason="no datefudge: apt-get install datefudge")
+def test_a_clock_that_is_set_back_is_one_to_the_command(tmp_path):
+    one = torturer(tmp_path, BY_DATE)
+    torture.clock_set_back(one)
+    assert [fault.partition(": ")[2] for fault in one.faults[:1]] == [
+        "exit status 1: error: a file from the future"
+    ]
 
 
 @pytest.mark.slow
