@@ -30,7 +30,6 @@ KERNELS = {
     "SkylakeX": ("AVX512_SKX", "AVX512_CORE"),
     "Zen": ("AVX2 FMA3", "AVX2"),
     "Prescott": ("SSE3", "SSE41"),
-    "Nehalem": ("SSE42", "SSE41"),
 }
 NAMES = {"Prescott": "Katmai"}  # the oldest of the processors that have the same kernels
 MARK = "@pytest.mark.exact"

@@ -27,7 +27,7 @@ ONLY_READ = [
 STANDS_FOR = {  # names of the embedded corpus and of nobody, and what the small project has
     "NAME": "folder",
     "FOLDER": "recordings",
-    "p003-05": "u01",
+    "p020-01": "u01",
     "TD_y": "TT_y",
     "UL_x": "LL_y",
     "VL_x": "VL_y",

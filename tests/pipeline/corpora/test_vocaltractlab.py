@@ -66,15 +66,6 @@ def loudness(utterance, seconds=0.01) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_bytes_depend_neither_on_processes_nor_on_order(corpus, tmp_path):
-    vocaltractlab.synthesize(tmp_path, Synthesis(speakers=1, utterances=3, seed=SHORT.seed), jobs=1)
-    alone = contents(tmp_path)
-    assert len(alone) == 3 * 4 + 1
-    del alone["metadata.csv"]
-    assert alone.items() <= contents(corpus).items()
-
-
-@pytest.mark.slow
 def test_only_what_is_missing_damaged_or_made_otherwise_is_made(corpus, tmp_path, monkeypatch):
     made = []
 
