@@ -45,6 +45,7 @@ WAYS = {
     "other": "from another real speaker",
     "both": "from the population by way of another real speaker",
 }
+APART = 0.03  # of the points of two ways, so that their bars are told apart
 COLOURS = (style.BLUE, style.GREEN, style.VERMILION, style.BLACK)
 SCRATCH = {  # more and larger steps than from where a network has been already
     "train.recipe": "few-minutes",
@@ -203,26 +204,33 @@ def draw(results: Results, stem: Path) -> None:
     known = [name for name in SPEAKERS if any(key.startswith(f"{name}-") for key in results)]
     figure = style.figure(style.PAGE, 75)
     panels = figure.subplots(1, len(known), sharey=True, squeeze=False)[0]
-    ticks = (0.0, *MINUTES)
+    ticks = [
+        minutes
+        for minutes in (0.0, *MINUTES)
+        if any(made(results, name, way, minutes) for name in known for way in WAYS)
+    ]
     for axes, speaker in zip(panels, known, strict=True):
-        for way, colour in zip(WAYS, COLOURS, strict=True):
+        for place, (way, colour) in enumerate(zip(WAYS, COLOURS, strict=True)):
             points = [
-                (ticks.index(m), trials.figure(own, "predicted", "pearson_r"))
-                for m in ticks
-                if (own := made(results, speaker, way, m))
+                (x, trials.figure(own, "predicted", "pearson_r"))
+                for x, minutes in enumerate(ticks)
+                if (own := made(results, speaker, way, minutes))
             ]
             if points:
-                at = [x for x, _ in points]
-                low, high = [r.low for _, r in points], [r.high for _, r in points]
-                axes.fill_between(at, low, high, color=colour, alpha=0.1, linewidth=0)
+                at = [x + (place - (len(WAYS) - 1) / 2) * APART for x, _ in points]
                 means = [r.mean for _, r in points]
-                axes.plot(at, means, "o-", color=colour, markersize=3.5, label=WAYS[way])
+                bars = [
+                    [abs(getattr(r, end) - r.mean) for _, r in points] for end in ("low", "high")
+                ]
+                axes.errorbar(
+                    at, means, bars, color=colour, fmt="o-", markersize=3.5, label=WAYS[way]
+                )
         axes.set_xticks(range(len(ticks)), [f"{m:g}" for m in ticks])
-        axes.set_xlabel("minutes of the new speaker")
+        axes.set_xlabel("measured speech of the new speaker (min)")
         axes.set_xlim(-0.2, len(ticks) - 0.8)
         axes.set_title(f"new speaker: {speaker}")
         axes.grid(color="#E6E6E6", linewidth=0.4)
-    panels[0].set_ylabel("Pearson's r (band: 95 % over utterances)")
+    panels[0].set_ylabel("Pearson's r (bars: 95 % over utterances)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     style.save(figure, stem)
 

@@ -44,6 +44,7 @@ def test_only_speakers_that_were_trained_on_have_a_panel(tmp_path, monkeypatch):
     (axes,) = drawn[0].axes
     assert axes.get_title("left") == "new speaker: DP"
     assert [line.get_ydata().tolist() for line in axes.lines] == [[0.5], [0.75]]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0.25"]  # no gap for others
 
 
 def test_the_population_as_it_is_is_scored_by_the_channels_that_both_have(tmp_path, monkeypatch):
