@@ -3,8 +3,9 @@
 ``python -m studies.adapt`` takes each of the two speakers of STEM-E2VA in ``../shared/data`` as the
 new one: it trains on 0.25, 0.5, 1, 2 and 5 minutes of that speaker's sentences, by the recipe
 ``few-minutes``, in every way of `WAYS`, with three seeds, and tests on sentences that no network
-heard. What is trained on is drawn by the seed. At 0 minutes the networks of others are tested as
-they are. The population's network is the one in ``trained/``, as ``make repro`` leaves it.
+heard; a few seconds of one more sentence choose the epoch. What is trained on is drawn by the seed.
+At 0 minutes the networks of others are tested as they are, the population's by those channels that
+it has. It is the one in ``trained/``, as ``make repro`` leaves it.
 ``--table`` trains nothing. Figures are kept in ``studies/results/adapt.json`` as soon as they are
 known; an interrupted command resumes.
 """
@@ -12,17 +13,21 @@ known; an interrupted command resumes.
 from __future__ import annotations
 
 import argparse
+import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.machine import ROOT, machine
+from features import metrics
 from features.frames import FRAME_RATE
+from pipeline import Predictor
 from pipeline.corpora import protocols
+from pipeline.evaluation.scores import correlation
 from pipeline.ground import artifacts
 from pipeline.ground.console import UsageError, run, say_text
-from pipeline.ground.storage import Entry, Store, write_text
+from pipeline.ground.storage import Entry, Store, write_json, write_text
 from pipeline.plots import style
 from studies import real_corpora, trials
 from studies.real_corpora import FOLDER, SETTINGS
@@ -40,12 +45,14 @@ WAYS = {
     "other": "from another real speaker",
     "both": "from the population by way of another real speaker",
 }
+APART = 0.03  # of the points of two ways, so that their bars are told apart
 COLOURS = (style.BLUE, style.GREEN, style.VERMILION, style.BLACK)
 SCRATCH = {  # more and larger steps than from where a network has been already
     "train.recipe": "few-minutes",
     "recipes.few-minutes.learning_rate": 3e-3,
     "recipes.few-minutes.epochs": 60,
 }
+MEASURED = {"train.init": "../../population", "train.recipe": "measured"}
 HEADER = ("new speaker", "minutes", *WAYS.values())
 
 
@@ -55,7 +62,7 @@ def other_speaker(speaker: str, way: str) -> Trial:
     entries = splits()
     lists = {split: of_speaker(entries[split], other) for split in protocols.SPLITS[:2]}
     lists[protocols.TEST] = of_speaker(entries[protocols.TEST], speaker)
-    return trial(f"{speaker}-{way}-0", lists, real_corpora.CONTINUED if way == "both" else {}, 1)
+    return trial(f"{speaker}-{way}-0", lists, MEASURED if way == "both" else {}, 1)
 
 
 def of_speaker(entries: Sequence[Entry], speaker: str) -> list[Entry]:
@@ -107,12 +114,47 @@ def trial(
     return Trial(name, own, seed, files, SETTINGS["pooled"].overrides)
 
 
+def as_it_is(speaker: str, path: Path) -> None:
+    """Keep r of the population's network on a speaker of whom it heard nothing, unless known.
+
+    Of the channels that both have; where this mouth lies the network cannot know, so there are no
+    millimetres.
+    """
+    if (key := f"{speaker}-population-0/1") in trials.load(path):
+        return
+    model = Predictor.load(real_corpora.population())
+    store = Store(FOLDER / "pooled" / artifacts.STANDARDIZED, "standardize")
+    here, there = store.about["channels"], model.about.channels
+    both = [name for name in here if name in there]
+    entries = of_speaker(splits()[protocols.TEST], speaker)
+    found = []
+    for entry in entries:
+        (z,) = model.outputs([store.frames(entry, "inputs")])
+        measured, predicted = (
+            tracks[:, [names.index(name) for name in both]].astype(np.float64)
+            for tracks, names in (
+                (store.frames(entry, "targets"), here),
+                (model.smooth(z), there),
+            )
+        )
+        r = metrics.mean(correlation(measured, predicted))
+        found.append(round(float(r), 6))
+    result = {
+        "date": datetime.date.today().isoformat(),
+        "test_frames": [entry.frames for entry in entries],
+        "test": {"predicted": {"pearson_r": found}},
+    }
+    write_json(path, trials.load(path) | {key: result})
+
+
 def begin(speaker: str, way: str, path: Path) -> real_corpora.Overrides:
     """Return what a way sets, with the network that it starts from trained."""
     if way == "scratch":
         return SCRATCH
     start = real_corpora.population()
-    if way != "population":
+    if way == "population":
+        as_it_is(speaker, path)
+    else:
         start = FOLDER / f"{way}-without-{speaker}"
         if not (start / "model.json").exists() or f"{speaker}-{way}-0/1" not in trials.load(path):
             source = real_corpora.prepare("pooled")
@@ -149,8 +191,9 @@ def markdown(results: Results) -> str:
             cells = [""] * len(WAYS)
             for k, way in enumerate(WAYS):
                 if own := made(results, speaker, way, minutes):
-                    r, mm = (trials.figure(own, "predicted", n) for n in ("pearson_r", "rmse_mm"))
-                    cells[k] = f"{r.text(3)}, {mm.mean:.2f} mm"
+                    cells[k] = trials.figure(own, "predicted", "pearson_r").text(3)
+                    if "rmse_mm" in own[0]["test"]["predicted"]:
+                        cells[k] += f", {trials.figure(own, 'predicted', 'rmse_mm').mean:.2f} mm"
             if any(cells):
                 lines.append((speaker, f"{minutes:g}", *cells))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -161,26 +204,33 @@ def draw(results: Results, stem: Path) -> None:
     known = [name for name in SPEAKERS if any(key.startswith(f"{name}-") for key in results)]
     figure = style.figure(style.PAGE, 75)
     panels = figure.subplots(1, len(known), sharey=True, squeeze=False)[0]
-    ticks = (0.0, *MINUTES)
+    ticks = [
+        minutes
+        for minutes in (0.0, *MINUTES)
+        if any(made(results, name, way, minutes) for name in known for way in WAYS)
+    ]
     for axes, speaker in zip(panels, known, strict=True):
-        for way, colour in zip(WAYS, COLOURS, strict=True):
+        for place, (way, colour) in enumerate(zip(WAYS, COLOURS, strict=True)):
             points = [
-                (ticks.index(m), trials.figure(own, "predicted", "pearson_r"))
-                for m in ticks
-                if (own := made(results, speaker, way, m))
+                (x, trials.figure(own, "predicted", "pearson_r"))
+                for x, minutes in enumerate(ticks)
+                if (own := made(results, speaker, way, minutes))
             ]
             if points:
-                at = [x for x, _ in points]
-                low, high = ([r.spread[k] for _, r in points] for k in (0, 1))
-                axes.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0)
+                at = [x + (place - (len(WAYS) - 1) / 2) * APART for x, _ in points]
                 means = [r.mean for _, r in points]
-                axes.plot(at, means, "o-", color=colour, markersize=3.5, label=WAYS[way])
+                bars = [
+                    [abs(getattr(r, end) - r.mean) for _, r in points] for end in ("low", "high")
+                ]
+                axes.errorbar(
+                    at, means, bars, color=colour, fmt="o-", markersize=3.5, label=WAYS[way]
+                )
         axes.set_xticks(range(len(ticks)), [f"{m:g}" for m in ticks])
-        axes.set_xlabel("minutes of the new speaker")
+        axes.set_xlabel("measured speech of the new speaker (min)")
         axes.set_xlim(-0.2, len(ticks) - 0.8)
         axes.set_title(f"new speaker: {speaker}")
         axes.grid(color="#E6E6E6", linewidth=0.4)
-    panels[0].set_ylabel("Pearson's r (band: seeds)")
+    panels[0].set_ylabel("Pearson's r (bars: 95 % over utterances)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     style.save(figure, stem)
 

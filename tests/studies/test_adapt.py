@@ -1,13 +1,17 @@
 """A few minutes of a new speaker: what is trained, the table and the picture."""
 
+import numpy as np
 import pytest
 
-from pipeline.ground import params, workspaces
+from pipeline import Predictor
+from pipeline.ground import artifacts, params, workspaces
+from pipeline.ground.storage import StoreWriter
 from studies import adapt, trials
 from studies.real_corpora import CONTINUED
+from tests.pipeline import small_model
 
 
-@pytest.mark.parametrize("overrides", [adapt.SCRATCH, CONTINUED])
+@pytest.mark.parametrize("overrides", [adapt.SCRATCH, adapt.MEASURED, CONTINUED])
 def test_every_way_has_parameters_that_params_yaml_could_have(tmp_path, overrides):
     tree = workspaces.overridden(workspaces.read(), overrides)
     workspaces.lay_out(tmp_path, tree, [], tmp_path)
@@ -40,3 +44,31 @@ def test_only_speakers_that_were_trained_on_have_a_panel(tmp_path, monkeypatch):
     (axes,) = drawn[0].axes
     assert axes.get_title("left") == "new speaker: DP"
     assert [line.get_ydata().tolist() for line in axes.lines] == [[0.5], [0.75]]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0.25"]  # no gap for others
+
+
+def test_the_population_as_it_is_is_scored_by_the_channels_that_both_have(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small_model.write(adapt.FOLDER / "population")
+    model = Predictor.load(adapt.FOLDER / "population")
+    rng = np.random.default_rng(1)
+    about = {"channels": ["UL_y", "LC_x", "TT_x"], "deltas": 0}
+    columns = {"inputs": 39, "targets": 3}
+    with StoreWriter(adapt.FOLDER / "pooled" / artifacts.STANDARDIZED, columns, about) as writer:
+        for name, speaker, split in (
+            ("a", "DP", "test"),
+            ("b", "JJW", "test"),
+            ("c", "DP", "train"),
+        ):
+            x = rng.standard_normal((60, 39)).astype(np.float32)
+            tracks = model.run([x])[0]
+            both = tracks[:, [small_model.CHANNELS.index(own) for own in ("UL_y", "TT_x")]]
+            y = np.stack([3 * both[:, 0] + 1, rng.standard_normal(60), 2 * both[:, 1]], axis=1)
+            writer.add(name, {"inputs": x, "targets": y}, speaker=speaker, split=split)
+    path = tmp_path / "results.json"
+    adapt.as_it_is("DP", path)
+    ((key, result),) = trials.load(path).items()
+    assert key == "DP-population-0/1" and result["test_frames"] == [60]
+    assert result["test"] == {"predicted": {"pearson_r": [pytest.approx(1, abs=1e-4)]}}
+    (line,) = adapt.markdown(trials.load(path)).splitlines()[2:]
+    assert line.startswith("| DP | 0 |") and "mm" not in line
