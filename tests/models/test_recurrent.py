@@ -365,7 +365,6 @@ OPTIONS = {
         ("lstm", False, None, "float32"),
         pytest.param("lstm", True, 12, "mixed_bfloat16", marks=pytest.mark.jax),
         ("gru", False, 12, "mixed_bfloat16"),
-        ("delayed", True, None, "mixed_bfloat16"),
     ],
 )
 def test_fit_learns_with_and_without_xla(name, jit, length, policy):
