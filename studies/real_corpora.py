@@ -87,11 +87,6 @@ SETTINGS = {
     ),
 }
 
-CONTINUED = {  # from the population's network: fewer and smaller steps than from scratch
-    "train.init": "../../population",
-    "recipes.default.learning_rate": 1e-3,
-    "recipes.default.epochs": 12,
-}
 ROWS: dict[str, tuple[str, Overrides]] = {
     "default": ("default", {"standardize.targets": "speaker"}),
     "known-speakers": (
@@ -99,8 +94,12 @@ ROWS: dict[str, tuple[str, Overrides]] = {
         {"train.recipe": "known-speakers", "standardize.targets": "speaker"},
     ),
     "population": (
-        "from the population's network, without mel warp, targets by utterance",
-        {"train.recipe": "known-speakers", "standardize.targets": "utterance", **CONTINUED},
+        "from the population's network",
+        {
+            "train.recipe": "measured",
+            "train.init": "../../population",
+            "standardize.targets": "speaker",
+        },
     ),
     RIDGE: ("ridge regression on 11 frames", {}),
     TWIN: ("torch: 2 bidirectional LSTM of 128, mel warp, targets by utterance", {}),

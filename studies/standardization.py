@@ -27,7 +27,7 @@ FOLDER = Path("data/standardization")
 RESULTS = ROOT / "studies" / "results" / "standardization.json"
 OVER = ("utterance", "speaker", "corpus")
 EPOCHS = 12
-KNOWN = {"train.recipe": "known-speakers"}
+KNOWN = "known-speakers"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Corpus:
     """What is trained on: its name in the table, its recipe and what sets it apart."""
 
     text: str
-    recipe: real_corpora.Overrides
+    recipe: str
     there: real_corpora.Overrides
     speakers: bool = True  # it has several: by speaker is not by corpus
 
@@ -53,7 +53,7 @@ CORPORA = {
         {"corpus.synthesis.speakers": 1, "corpus.synthesis.utterances": 200},
         speakers=False,
     ),
-    "population": Corpus("unseen synthesised speakers", {}, {}),
+    "population": Corpus("unseen synthesised speakers", "default", {}),
     "STEM": Corpus(
         "STEM-E2VA, held-out sentences", KNOWN, real_corpora.SETTINGS["pooled"].overrides
     ),
@@ -82,8 +82,8 @@ def trial(name: str, choice: tuple[str, str], epochs: int) -> Trial:
     overrides = {
         "standardize.inputs": inputs,
         "standardize.targets": targets,
-        **corpus.recipe,
-        "recipes.default.epochs": epochs,
+        "train.recipe": corpus.recipe,
+        f"recipes.{corpus.recipe}.epochs": epochs,
     }
     return Trial(f"{name}-{inputs}-{targets}", overrides, there=corpus.there)
 
