@@ -90,7 +90,7 @@ SETTINGS = {
 ROWS: dict[str, tuple[str, Overrides]] = {
     "default": ("default", {"standardize.targets": "speaker"}),
     "known-speakers": (
-        "default without mel warp",
+        "known-speakers: the default without mel warp, 20 epochs",
         {"train.recipe": "known-speakers", "standardize.targets": "speaker"},
     ),
     "population": (
