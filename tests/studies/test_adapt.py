@@ -7,11 +7,10 @@ from pipeline import Predictor
 from pipeline.ground import artifacts, params, workspaces
 from pipeline.ground.storage import StoreWriter
 from studies import adapt, trials
-from studies.real_corpora import CONTINUED
 from tests.pipeline import small_model
 
 
-@pytest.mark.parametrize("overrides", [adapt.SCRATCH, adapt.MEASURED, CONTINUED])
+@pytest.mark.parametrize("overrides", [adapt.SCRATCH, adapt.MEASURED])
 def test_every_way_has_parameters_that_params_yaml_could_have(tmp_path, overrides):
     tree = workspaces.overridden(workspaces.read(), overrides)
     workspaces.lay_out(tmp_path, tree, [], tmp_path)
