@@ -204,7 +204,7 @@ def live(seconds: float = 10.0) -> dict[str, float]:
     )
     over = description.Standardization("corpus", "corpus", "all")
     about = description.About(tuple(f"c{k}" for k in range(24)), over, average, recipe, {})
-    model = Predictor(about, graph, own_statistics=False, threads=1)
+    model = Predictor(about, graph, statistics="training", threads=1)
     sound = noise(seconds).reshape(-1, SAMPLE_RATE // FRAME_RATE)
     stamps = [(time.perf_counter(), time.thread_time())]
 

@@ -2,9 +2,10 @@
 
 Features (`standardize.inputs`) and tracks (`standardize.targets`) become z-scores: minus the mean,
 over the standard deviation, per channel. The statistics are of the utterance itself, of its speaker
-or of the whole corpus; in the latter two they see the training set alone. `standardize.frames` says
-whether silence counts. They are kept in data/standardized/statistics.npz, so that every figure
-exists both in z and in mm.
+or of the whole corpus; in the latter two they see the training set alone. For features `auto` takes
+those of the speaker where all who are tested are trained on, and otherwise the utterance's.
+`standardize.frames` says whether silence counts. All are kept in data/standardized/statistics.npz,
+so that every figure exists both in z and in mm.
 """
 
 from __future__ import annotations
@@ -52,9 +53,11 @@ def standardizer(
 ) -> Standardizer:
     """Return the standardizer of an utterance: its own, its speaker's or the corpus's.
 
-    A speaker without a train utterance has the corpus's.
+    A speaker without a train utterance has the corpus's for tracks, which nothing tells of, and
+    each utterance's own for features.
     """
-    if not fitted:
+    new = entry.about["speaker"] not in fitted
+    if not fitted or (column == "inputs" and new and len(fitted) > 1):
         return Standardizer().fit(store.frames(entry, column), counted(store, entry, frames))
     return fitted.get(entry.about["speaker"], fitted[""])
 
@@ -66,7 +69,10 @@ def main() -> None:
     store = Store(artifacts.FRAMES, "extract")
     store.verify()
     splits = protocols.assign(store.entries, settings)
-    over = {column: getattr(settings, column) for column in COLUMNS}
+    known = protocols.known_speakers(store.entries, splits)
+    over = {"inputs": settings.inputs, "targets": settings.targets}
+    if settings.inputs == "auto":
+        over["inputs"] = "speaker" if known else "utterance"
     fitted = {
         column: pooled(store, splits, column, over[column], settings.frames) for column in COLUMNS
     }
@@ -76,6 +82,7 @@ def main() -> None:
         **store.about,
         "standardize": {**over, "frames": settings.frames},
         "protocol": protocol,
+        "known_speakers": known,
     }
     with StoreWriter(artifacts.STANDARDIZED, store.columns, about) as writer:
         for entry, split in zip(progress(store.entries, unit="utterances"), splits, strict=True):
@@ -90,7 +97,7 @@ def main() -> None:
         np.savez(writer.part / artifacts.STATISTICS, **stacked)
     counts = ", ".join(f"{splits.count(split)} {split}" for split in protocols.SPLITS)
     say(
-        f"standardize: inputs per {settings.inputs}, targets per {settings.targets},"
+        f"standardize: inputs per {over['inputs']}, targets per {settings.targets},"
         f" {protocol} split: {counts} -> {artifacts.STANDARDIZED}"
     )
 

@@ -40,7 +40,7 @@ from pipeline.formats import (
     track_csv,
 )
 from pipeline.ground import artifacts, params
-from pipeline.ground.console import InputError
+from pipeline.ground.console import InputError, UsageError
 from pipeline.ground.params import Corpus, Layout
 from pipeline.ground.storage import Entry, Store, StoreWriter, read_yaml, write_yaml
 from pipeline.ground.utterance import Label, Tracks, Utterance
@@ -602,7 +602,11 @@ def split_by_lists(path: Path) -> None:
 def named_sounds(path: Path) -> None:
     """Read a manifest of `pipeline.predict`, and find the places of its results."""
     found = recordings.find([], path)
-    recordings.place(found, path.parent / "out")
+    try:
+        recordings.place(found, path.parent / "out")
+    except UsageError as error:  # of sounds, wherever they were named
+        assert any(f"{one.audio}" in f"{error}" for one in found), error
+        raise UsageError(f"{path}: {error}") from None
 
 
 def own_results(path: Path) -> None:

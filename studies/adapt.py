@@ -22,6 +22,7 @@ import numpy as np
 from benchmarks.machine import ROOT, machine
 from features import metrics
 from features.frames import FRAME_RATE
+from features.standardization import Standardizer
 from pipeline import Predictor
 from pipeline.corpora import protocols
 from pipeline.evaluation.scores import correlation
@@ -124,12 +125,16 @@ def as_it_is(speaker: str, path: Path) -> None:
         return
     model = Predictor.load(real_corpora.population())
     store = Store(FOLDER / "pooled" / artifacts.STANDARDIZED, "standardize")
+    frames = Store(FOLDER / "pooled" / artifacts.FRAMES, "extract")
+    raw = {entry.id: entry for entry in frames.entries}
     here, there = store.about["channels"], model.about.channels
     both = [name for name in here if name in there]
     entries = of_speaker(splits()[protocols.TEST], speaker)
     found = []
     for entry in entries:
-        (z,) = model.outputs([store.frames(entry, "inputs")])
+        cepstra, speech = (frames.frames(raw[entry.id], name) for name in ("inputs", "speech"))
+        x = Standardizer().fit_transform(cepstra, speech[:, 0] > 0)
+        (z,) = model.outputs([x])
         measured, predicted = (
             tracks[:, [names.index(name) for name in both]].astype(np.float64)
             for tracks, names in (

@@ -85,7 +85,11 @@ PLAIN = {
     "sound": None,
 }
 FRONT = recipe(context=11, dense=[256, 256])
-TUTORIAL = {"train.recipe": "tutorial", "standardize.targets": "utterance"}
+TUTORIAL = {
+    "train.recipe": "tutorial",
+    "standardize.inputs": "utterance",
+    "standardize.targets": "utterance",
+}
 PUBLISHED = recipe(context=11, dense=[300, 300], units=[300, 300])
 
 # the order is that of training: what tells most in the least time comes first

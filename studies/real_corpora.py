@@ -89,9 +89,9 @@ SETTINGS = {
 
 ROWS: dict[str, tuple[str, Overrides]] = {
     "default": ("default", {"standardize.targets": "speaker"}),
-    "known-speakers": (
-        "known-speakers: the default without mel warp, 20 epochs",
-        {"train.recipe": "known-speakers", "standardize.targets": "speaker"},
+    "short": (
+        "default, 12 epochs",
+        {"recipes.default.epochs": 12, "standardize.targets": "speaker"},
     ),
     "population": (
         "from the population's network",
@@ -119,11 +119,11 @@ ROWS: dict[str, tuple[str, Overrides]] = {
         TUTORIAL,
     ),
 }
-FLOOR_BESIDE = ("default", "known-speakers", "population")  # rows whose stages fit a ridge, too
+FLOOR_BESIDE = ("default", "short", "population")  # rows whose stages fit a ridge, too
 
 
 def prepare(name: str) -> Path:
-    """Return a project in which a setting's corpus is read and split, in z by utterance."""
+    """Return a project in which a setting's corpus is read and split, tracks in z by utterance."""
     setting, folder = SETTINGS[name], FOLDER / name
     tree = workspaces.overridden(workspaces.read(), setting.overrides)
     tree = workspaces.overridden(tree, {"standardize.targets": "utterance"})

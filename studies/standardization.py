@@ -27,15 +27,13 @@ FOLDER = Path("data/standardization")
 RESULTS = ROOT / "studies" / "results" / "standardization.json"
 OVER = ("utterance", "speaker", "corpus")
 EPOCHS = 12
-KNOWN = "known-speakers"
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """What is trained on: its name in the table, its recipe and what sets it apart."""
+    """What is trained on: its name in the table, and what sets it apart."""
 
     text: str
-    recipe: str
     there: real_corpora.Overrides
     speakers: bool = True  # it has several: by speaker is not by corpus
 
@@ -49,14 +47,11 @@ class Corpus:
 CORPORA = {
     "JD3": Corpus(
         "one known speaker, JD3",
-        KNOWN,
         {"corpus.synthesis.speakers": 1, "corpus.synthesis.utterances": 200},
         speakers=False,
     ),
-    "population": Corpus("unseen synthesised speakers", "default", {}),
-    "STEM": Corpus(
-        "STEM-E2VA, held-out sentences", KNOWN, real_corpora.SETTINGS["pooled"].overrides
-    ),
+    "population": Corpus("unseen synthesised speakers", {}),
+    "STEM": Corpus("STEM-E2VA, held-out sentences", real_corpora.SETTINGS["pooled"].overrides),
 }
 
 
@@ -82,8 +77,7 @@ def trial(name: str, choice: tuple[str, str], epochs: int) -> Trial:
     overrides = {
         "standardize.inputs": inputs,
         "standardize.targets": targets,
-        "train.recipe": corpus.recipe,
-        f"recipes.{corpus.recipe}.epochs": epochs,
+        "recipes.default.epochs": epochs,
     }
     return Trial(f"{name}-{inputs}-{targets}", overrides, there=corpus.there)
 

@@ -8,6 +8,7 @@ warped by a factor out of a few. The epoch that is best on the validation set co
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,18 +61,28 @@ class Twin(nn.Module):
 
 
 def warped(store: Store, entries: Sequence[Entry], corpus: Corpus) -> list[list[Array]]:
-    """Return the features of every utterance through each of the filters, in z."""
+    """Return the features of every utterance through each of the filters, in z.
+
+    Standardised over what those of the corpus are, the utterance or its speaker.
+    """
+    over = "speaker" if store.about["standardize"]["inputs"] == "speaker" else "id"
     items = {item.id: item for item, _ in manifest.read()}
-    found = []
-    for entry in entries:
+    found: list[list[Array]] = []
+    fitted: dict[tuple[str, int], Standardizer] = defaultdict(Standardizer)
+    names = [{"id": entry.id, **entry.about}[over] for entry in entries]
+    for entry, name in zip(entries, names, strict=True):
         utterance = corpora.reader(corpus.reader).read(manifest.located(items[entry.id]), corpus)
         assert utterance.audio is not None
         first = round(entry.about["start_s"] * FRAME_RATE)
         part = slice(first, first + entry.frames)
         counted = store.frames(entry, "speech")[:, 0] > 0
-        views = (mfcc(utterance.audio, utterance.sample_rate, warp=w)[part] for w in WARPS)
-        found.append([Standardizer().fit_transform(x, counted) for x in views])
-    return found
+        found.append([mfcc(utterance.audio, utterance.sample_rate, warp=w)[part] for w in WARPS])
+        for k, x in enumerate(found[-1]):
+            fitted[name, k].partial_fit(x[counted])
+    return [
+        [fitted[name, k].transform(x) for k, x in enumerate(views)]
+        for name, views in zip(names, found, strict=True)
+    ]
 
 
 def batch(pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -77,6 +77,17 @@ def name(entries: Sequence[Entry], settings: Standardize) -> str:
     return "held-out-sentences" if len(set(texts)) < len(texts) else "random"
 
 
+def known_speakers(entries: Sequence[Entry], splits: Splits) -> bool:
+    """Tell whether everybody who is tested is trained on, too.
+
+    Utterances that name nobody are one speaker's.
+    """
+    of = {split: set[str]() for split in SPLITS}
+    for entry, split in zip(entries, splits, strict=True):
+        of.get(split, set()).add(entry.about["speaker"])
+    return of[TEST] <= of[TRAIN]
+
+
 def k_fold(entries: Sequence[Entry], settings: Standardize) -> Splits:
     """Test on fold ``standardize.fold`` of ``standardize.folds``, drawn by sentence."""
     if settings.fold >= settings.folds:

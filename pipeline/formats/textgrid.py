@@ -15,7 +15,7 @@ from praatio import textgrid
 from praatio.data_classes.interval_tier import IntervalTier
 
 from pipeline.formats import checked
-from pipeline.ground.console import InputError
+from pipeline.ground.console import InputError, escaped
 from pipeline.ground.storage import atomic_path
 from pipeline.ground.utterance import Label
 
@@ -60,7 +60,7 @@ def read(path: Path, notes: list[str] | None = None) -> dict[str, tuple[Label, .
     for name, rows in tiers:
         again = sum(known == name or known.startswith(f"{name}_") for known in found)
         key = f"{name}_{again + 1}" if name in found else name
-        found[key] = usable(f"{path}: tier {name}", rows, [] if notes is None else notes)
+        found[key] = usable(f"{path}: tier {escaped(name)}", rows, [] if notes is None else notes)
     return found
 
 

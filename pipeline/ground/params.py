@@ -100,7 +100,7 @@ class Layout(Block, frozen=True):
 class Standardize(Block, frozen=True):
     """What inputs and targets are standardised over, and the split."""
 
-    inputs: Over
+    inputs: Over | Literal["auto"]
     targets: Over
     frames: Literal["speech", "all"]
     protocol: Literal[
@@ -146,6 +146,7 @@ class Train(Block, frozen=True):
 class Sound(Block, frozen=True):
     """How the sound of training utterances is varied; null leaves that side of it as it is."""
 
+    when: Literal["always", "new-speakers"]
     probability: Annotated[float, Meta(gt=0, le=1)]
     warp: tuple[Factor, Factor] | None
     pitch: tuple[Factor, Factor] | None

@@ -36,6 +36,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 Z = "_zscore"  # ends the name of a channel in standard deviations
 
 Array = NDArray[np.float32]
+InputStatistics = Literal["auto", "own", "training"]
 
 
 class Predictor:
@@ -47,9 +48,6 @@ class Predictor:
         What the trained folder says of the model.
     sha256 : str
         Of the graph's bytes: what identifies the model in results.
-    own_statistics : bool
-        Whether features are standardised by the recording's own mean and deviation, or by those of
-        training.
     speaker : str or None
         Of training, by whose mean and deviation tracks come back to mm, and features are
         standardised where each speaker has statistics; None for the average over training, since
@@ -60,7 +58,7 @@ class Predictor:
         self,
         about: About,
         graph: bytes,
-        own_statistics: bool,
+        statistics: InputStatistics,
         threads: int,
         speaker: str | None = None,
     ) -> None:
@@ -74,7 +72,7 @@ class Predictor:
         )
         self.about = about
         self.network = about.network
-        self.own_statistics = own_statistics
+        self._statistics = statistics
         self.sha256 = hashlib.sha256(graph).hexdigest()
         self._know(speaker)
 
@@ -92,6 +90,15 @@ class Predictor:
         """Mean and deviation, [channels] each, by which tracks in z come back to mm."""
         return self._mean, self._scale
 
+    @property
+    def own_statistics(self) -> bool:
+        """Whether features are standardised by the recording's own mean and deviation."""
+        if self._statistics != "auto":
+            return self._statistics == "own"
+        over = self.about.standardize.inputs
+        stranger = self.speaker is None and len(self.about.speakers) > 1
+        return over == "utterance" or (over == "speaker" and stranger)
+
     def of(self, speaker: str | None) -> Predictor:
         """Return the same network with the statistics of a speaker it was trained on, or of all."""
         other = copy(self)
@@ -103,7 +110,7 @@ class Predictor:
         cls,
         folder: Path | str = artifacts.TRAINED,
         *,
-        statistics: Literal["auto", "own", "training"] = "auto",
+        statistics: InputStatistics = "auto",
         speaker: str | None = None,
         threads: int = 0,
     ) -> Predictor:
@@ -115,7 +122,8 @@ class Predictor:
             Holds model.json and model.onnx. Nothing in it is run as code.
         statistics : {"auto", "own", "training"}
             What features are standardised by: the recording's own mean and deviation, or the
-            average over training; auto takes what the network was trained with.
+            average over training; auto takes what the network was trained with, and the recording's
+            own where that is the speaker's and this one is not among several.
         speaker : str, optional
             One that the network was trained on: tracks come back to mm by that speaker's mean and
             deviation; by default by the average over training.
@@ -129,9 +137,7 @@ class Predictor:
             it was not trained on that speaker.
         """
         about, graph = read_model(Path(folder))
-        auto = about.standardize.inputs == "utterance"
-        own = auto if statistics == "auto" else statistics == "own"
-        return cls(about, graph, own, threads, speaker)
+        return cls(about, graph, statistics, threads, speaker)
 
     def __call__(
         self, samples: NDArray[np.floating], sample_rate: int, *, standardized: bool = False

@@ -58,15 +58,16 @@ class Sounds:
         if self.read(0).audio is None:
             raise InputError(
                 f"recipes.{settings.train.recipe}.augment.sound: the corpus"
-                f" {settings.corpus.reader} has features and no sound to vary; set it to null,"
-                " or take train.recipe: known-speakers"
+                f" {settings.corpus.reader} has features and no sound to vary; set it to null"
             )
 
     @classmethod
     def of(cls, store: Store, entries: Sequence[Entry], settings: params.Params) -> Sounds | None:
-        """Open the sounds that the recipe varies; None if it varies none."""
+        """Open the sounds that the recipe varies; None if it varies none, or not for these."""
         sound = settings.recipe.augment.sound
-        return cls(store, entries, sound, settings) if sound else None
+        if sound is None or (sound.when == "new-speakers" and store.about["known_speakers"]):
+            return None
+        return cls(store, entries, sound, settings)
 
     def read(self, k: int) -> Utterance:
         """Read utterance ``k``."""

@@ -37,7 +37,7 @@ class Echo(Predictor):
             speakers={name: numbers(of) for name, of in known.speakers.items() if name},
         )
         self.network = self.about.network
-        self.own_statistics = self.about.standardize.inputs == "utterance"
+        self._statistics = "auto"
         self._know(None)
 
     def outputs(self, inputs):

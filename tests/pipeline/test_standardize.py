@@ -42,6 +42,42 @@ def test_the_kept_statistics_give_the_millimetres_back(extracted, stage, over):
         )
 
 
+def name_speakers(project, stage, *names):
+    """Give every utterance a speaker, in turn, and read the corpus anew."""
+    rows = [f"u{k:02d},{names[k % len(names)]}" for k in range(24)]
+    (project / "recordings" / "metadata.csv").write_text("\n".join(["id,speaker", *rows, ""]))
+    assert [stage(name).status for name in ("corpus", "extract")] == [0, 0]
+
+
+def test_features_go_by_speaker_where_all_who_are_tested_are_trained_on(extracted, stage):
+    name_speakers(extracted, stage, "a", "b")
+    change(extracted / "params.yaml", standardize__protocol="random")
+    outcome = stage("standardize")
+    assert "inputs per speaker, targets per speaker" in outcome.out
+    for name in ("a", "b"):
+        own = [
+            z
+            for _, entry, z, _ in z_and_mm("inputs")
+            if (entry.about["speaker"], entry.about["split"]) == (name, "train")
+        ]
+        np.testing.assert_allclose(np.concatenate(own).mean(axis=0), 0, atol=1e-5)
+    one = next(z for _, _, z, _ in z_and_mm("inputs"))
+    assert np.abs(one.mean(axis=0)).max() > 0.1
+
+
+@pytest.mark.parametrize("over", ["auto", "speaker"])
+def test_features_of_somebody_new_go_by_utterance(extracted, stage, over):
+    name_speakers(extracted, stage, "a", "b", "c")
+    split = {"standardize__protocol": "leave-one-speaker-out", "standardize__speaker": "c"}
+    change(extracted / "params.yaml", standardize__inputs=over, **split)
+    assert ("inputs per utterance" in stage("standardize").out) == (over == "auto")
+    for _, entry, z, _ in z_and_mm("inputs"):
+        if entry.about["speaker"] == "c":
+            np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-5)
+    new = [k for k, entry, _, _ in z_and_mm() if entry.about["speaker"] == "c"]
+    assert np.ptp(artifacts.statistics()["target_mean"][new], axis=0).max() == 0
+
+
 def test_statistics_of_the_corpus_never_see_validation_or_test(extracted, stage):
     change(extracted / "params.yaml", standardize__targets="corpus")
     assert stage("standardize").status == 0

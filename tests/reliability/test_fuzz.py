@@ -81,12 +81,17 @@ FOUND = {  # by `make fuzz`: not one of them was refused in one line
     "a tier below the first": ("formats/textgrid", CHRONOLOGICAL.replace(b"1 0 0.1", b"0 0 0.1")),
     "infinitely many tiers": ("formats/textgrid", CHRONOLOGICAL.replace(b"\n1\n", b"\n1e999\n")),
     "a label without end": ("formats/textgrid", CHRONOLOGICAL.replace(b"0.1 0.3", b"0.1 1e999")),
+    "a tier's name of two lines, a label of no length": (
+        "formats/textgrid",
+        CHRONOLOGICAL.replace(b'"phones"', b'"pho\nnes"').replace(b"0.1 0.3", b"0.3 0.1"),
+    ),
     "a header that does not end": ("formats/mngu0-z", npy("{'descr': '<f8', 'shape': (")),
     "a sound beyond float32": ("extract/u.wav", float_sound(3e38)),
     "bytes that are no text": ("model/model.json", b'{"\xae": 1}'),
     "a null in a name": ("predict/manifest", b"a\0.wav\n"),
     "a folder for a sound": ("predict/manifest", b".\n"),
     "the folder above": ("predict/manifest", b"audio\n..\n"),
+    "two names of one sound": ("predict/manifest", b"../v.wav\n./v.wav\n"),
     "files that are none": (
         "predict/earlier",
         b'{"made_by": "pipeline.predict", "files": 3, "other_files": ["", "../u.csv", 5]}',

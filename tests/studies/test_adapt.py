@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from features.standardization import Standardizer
 from pipeline import Predictor
 from pipeline.ground import artifacts, params, workspaces
 from pipeline.ground.storage import StoreWriter
@@ -52,18 +53,24 @@ def test_the_population_as_it_is_is_scored_by_the_channels_that_both_have(tmp_pa
     model = Predictor.load(adapt.FOLDER / "population")
     rng = np.random.default_rng(1)
     about = {"channels": ["UL_y", "LC_x", "TT_x"], "deltas": 0}
-    columns = {"inputs": 39, "targets": 3}
-    with StoreWriter(adapt.FOLDER / "pooled" / artifacts.STANDARDIZED, columns, about) as writer:
+    pooled = adapt.FOLDER / "pooled"
+    with (
+        StoreWriter(pooled / artifacts.FRAMES, {"inputs": 39, "speech": 1}, about) as frames,
+        StoreWriter(pooled / artifacts.STANDARDIZED, {"targets": 3}, about) as standardized,
+    ):
         for name, speaker, split in (
             ("a", "DP", "test"),
             ("b", "JJW", "test"),
             ("c", "DP", "train"),
         ):
-            x = rng.standard_normal((60, 39)).astype(np.float32)
-            tracks = model.run([x])[0]
+            x = rng.normal(4, 2, (60, 39)).astype(np.float32)
+            x[:20] += 9
+            speech = np.arange(60)[:, None] >= 20  # the rest does not count
+            tracks = model.run([Standardizer().fit_transform(x, speech[:, 0])])[0]
             both = tracks[:, [small_model.CHANNELS.index(own) for own in ("UL_y", "TT_x")]]
             y = np.stack([3 * both[:, 0] + 1, rng.standard_normal(60), 2 * both[:, 1]], axis=1)
-            writer.add(name, {"inputs": x, "targets": y}, speaker=speaker, split=split)
+            frames.add(name, {"inputs": x, "speech": speech.astype(np.float32)})
+            standardized.add(name, {"targets": y}, speaker=speaker, split=split)
     path = tmp_path / "results.json"
     adapt.as_it_is("DP", path)
     ((key, result),) = trials.load(path).items()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -49,6 +51,25 @@ def test_held_out_speakers_are_in_one_set_each_whatever_they_read():
     assert not speakers["train"] & speakers["validation"]
     assert not speakers["validation"] & speakers["test"]
     assert (len(speakers["test"]), len(speakers["validation"])) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "speaker", "known"),
+    [
+        ("random", None, True),
+        ("held-out-sentences", None, True),
+        ("speaker-dependent", "s1", True),
+        ("leave-one-speaker-out", "s1", False),
+        ("held-out-speakers", None, False),
+    ],
+)
+def test_a_speaker_is_known_who_is_tested_and_trained_on(protocol, speaker, known):
+    entries = corpus(4, 40)
+    entries = [replace(e, about=e.about | {"sentence": ""}) for e in entries]
+    splits = protocols.assign(entries, settings(protocol=protocol, speaker=speaker))
+    assert protocols.known_speakers(entries, splits) == known
+    one_more = replace(entries[0], about={"speaker": "new", "sentence": ""})
+    assert not protocols.known_speakers([*entries, one_more], [*splits, "test"])
 
 
 def test_held_out_speakers_takes_three():

@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 from tests.pipeline import small_model
 
 RATE = 16_000
+PEOPLE = (("a", 0.0), ("b", 3.0))
 SOUND = np.random.default_rng(5).normal(0, 0.1, RATE).astype(np.float32)
 
 
@@ -64,6 +65,21 @@ def test_statistics_of_training_are_used_where_the_network_was_trained_with_them
     assert by_training.channels[8:] == tuple(f"{name}_zscore" for name in small_model.CHANNELS)
     own = Predictor.load(tmp_path / "trained", statistics="own")(SOUND, RATE)
     assert np.abs(own.values - by_training.values[:, :8]).max() > 0.01
+
+
+def test_a_stranger_among_several_speakers_is_standardised_by_the_recording(copy):
+    path = copy / "model.json"
+    about = json.loads(path.read_text())
+    about["standardize"]["inputs"] = "speaker"
+    both = {name: {**about["statistics"], "input_mean": [mean] * 39} for name, mean in PEOPLE}
+    path.write_text(json.dumps(about | {"speakers": both}))
+    by_own = Predictor.load(copy, statistics="own")(SOUND, RATE)
+    stranger, a, b = (Predictor.load(copy, speaker=name)(SOUND, RATE) for name in (None, "a", "b"))
+    np.testing.assert_array_equal(stranger.values, by_own.values)
+    assert np.abs(a.values - b.values).max() > 0.01
+    path.write_text(json.dumps(about | {"speakers": {"a": both["a"]}}))
+    training = Predictor.load(copy, statistics="training")(SOUND, RATE)
+    np.testing.assert_array_equal(Predictor.load(copy)(SOUND, RATE).values, training.values)
 
 
 def test_a_network_on_stacked_frames_hears_them_side_by_side(tmp_path):

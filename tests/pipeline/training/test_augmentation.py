@@ -19,6 +19,7 @@ from tests.features.sounds import SILENCES
 from tests.pipeline.conftest import RATE, change, small_utterance
 
 STILL = params.Sound(
+    when="always",
     probability=1,
     warp=None,
     pitch=None,
@@ -107,6 +108,18 @@ def test_the_epoch_decides_what_is_drawn(standardized):
     )
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 0.1
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_speakers_who_are_trained_on_keep_their_own_voices(standardized, known):
+    store, settings = Store(artifacts.STANDARDIZED, "standardize"), params.load()
+    entries = fitting.Split.open(store, "train").entries
+    store.about["known_speakers"] = known
+    assert settings.recipe.augment.sound.when == "new-speakers"
+    assert (Sounds.of(store, entries, settings) is None) == known
+    always = msgspec.structs.replace(settings.train, recipe="speakers")
+    settings = msgspec.structs.replace(settings, train=always)
+    assert Sounds.of(store, entries, settings).sound == LIVELY
 
 
 def test_features_without_sound_are_refused_in_one_line(standardized, monkeypatch):
