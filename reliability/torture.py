@@ -60,6 +60,7 @@ PREDICT += ["--jobs", "2", "--model", "trained"]
 MADE = ("data", "trained", "reports", "predicted")
 NOTES = ("reports/live", "reports/training.csv", "data/.", "trained/.")  # on a run, not of it
 SOUNDS = 24
+ALL_WRITTEN = "all written"
 LACKING = (95, 50, 10)  # per cent of what a run makes, that small disks have no room for
 SMALLEST_FILE = 2_000  # bytes that a file may have on the full disk
 TWO_DAYS_S = 172_800
@@ -193,8 +194,12 @@ class Torturer:
                 said, _ = process.communicate(timeout=self.rng.uniform(0, self.seconds))
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-                self.hit[self.stage(process.communicate()[0])] += 1
+                place = self.stage(process.communicate()[0])
+                self.hit[place] += 1
                 deaths += 1
+                if place == ALL_WRITTEN:  # and would be again, whatever follows
+                    self.compare(f"{deaths} kills")
+                    self.wipe()
                 continue
             if process.returncode:
                 self.fault(f"after {deaths} kills: {tail(said)}")
@@ -212,7 +217,7 @@ class Torturer:
         if self.command is not PREDICT:
             return "between stages"
         there = len(list(self.folder.glob("predicted/*.json")))
-        return "start-up" if not there else "all written" if there == SOUNDS else "predicting"
+        return "start-up" if not there else ALL_WRITTEN if there == SOUNDS else "predicting"
 
     def fail(self, what: str, mode: int = 0o755, **options: Any) -> None:
         """Run it where it cannot succeed: a line that says why, and the next run makes all."""

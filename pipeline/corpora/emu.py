@@ -33,7 +33,7 @@ from pipeline.corpora import Item
 from pipeline.corpora.files import Companions, below, home, identifier, present, usable
 from pipeline.corpora.layouts import midsagittal
 from pipeline.formats import audio, checked, ssff
-from pipeline.ground.console import InputError, UsageError
+from pipeline.ground.console import InputError, UsageError, escaped
 from pipeline.ground.params import Corpus, Emu, Layout
 from pipeline.ground.utterance import PHONES, WORDS, Label, Tracks, Utterance
 
@@ -264,14 +264,15 @@ def labels_of(path: Path, tree: Annotation, name: str, notes: list[str]) -> list
     """Return the labels of a level or of an attribute of one; ``notes`` is told of the rest."""
     known = attributes(tree)
     if name not in known:
-        notes.append(f"{path}: no level {name!r} among {', '.join(known)}")
+        notes.append(escaped(f"{path}: no level {name!r} among {', '.join(known)}"))
         return []
     spans = timed(tree)
     found: list[Label] = []
     for item in known[name].items:
         texts = {label.name: label.value for label in item.labels}
         if item.id not in spans:
-            notes.append(f"{path}: level {name}: item {item.id} has no time, nor has one below it")
+            place = escaped(f"{path}: level {name}: item {item.id}")
+            notes.append(f"{place} has no time, nor has one below it")
             continue
         start, end = spans[item.id]
         text = str(texts.get(name, next(iter(texts.values()), "")))

@@ -17,9 +17,15 @@ DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errn
 
 
 class InputError(Exception):
-    """Input that cannot be used; its text is one line naming the file or key and what to do."""
+    """Input that cannot be used; its text is one line naming the file or key and what to do.
+
+    What of it is no sign that can be read, such as a line break in a key, stands there escaped.
+    """
 
     exit_status = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(escaped(message))
 
 
 class UsageError(InputError):

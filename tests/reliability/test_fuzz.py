@@ -87,6 +87,10 @@ FOUND = {  # by `make fuzz`: not one of them was refused in one line
     ),
     "a header that does not end": ("formats/mngu0-z", npy("{'descr': '<f8', 'shape': (")),
     "a sound beyond float32": ("extract/u.wav", float_sound(3e38)),
+    "a key of two lines": (
+        "params.yaml",
+        b'"cor\\npus": 1\n' + TARGETS["params.yaml"].seeds[0],
+    ),
     "bytes that are no text": ("model/model.json", b'{"\xae": 1}'),
     "a null in a name": ("predict/manifest", b"a\0.wav\n"),
     "a folder for a sound": ("predict/manifest", b".\n"),
