@@ -189,7 +189,8 @@ def usable(
     """
     found = []
     for label in labels:
-        if label.start >= seconds or label.end > seconds + BEYOND_S:
+        ordered = 0 <= label.start <= label.end
+        if not ordered or label.start >= seconds or label.end > seconds + BEYOND_S:
             notes.append(
                 f"{path}: label {label.text!r} from {label.start:g} to {label.end:g} s of"
                 f" {seconds:.3f} s of sound"

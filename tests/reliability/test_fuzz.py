@@ -70,6 +70,7 @@ def float_sound(value: float) -> bytes:
 
 CHRONOLOGICAL = seeds.short_grid(chronological=True)
 INDEX = TARGETS["store/index.json"].seeds[0]
+ANNOTATION = TARGETS["corpora/emu/u_annot.json"].seeds[0]
 MANIFEST = TARGETS["manifest.csv"].seeds[0]
 FOUND = {  # by `make fuzz`: not one of them was refused in one line
     "a lone carriage return": ("formats/track_csv", b"time_s,TT_x\r0,1\r0.01,2,\x00"),
@@ -90,6 +91,10 @@ FOUND = {  # by `make fuzz`: not one of them was refused in one line
     "a key of two lines": (
         "params.yaml",
         b'"cor\\npus": 1\n' + TARGETS["params.yaml"].seeds[0],
+    ),
+    "a label before the sound": (
+        "corpora/emu/u_annot.json",
+        ANNOTATION.replace(b'"sampleStart": 0', b'"sampleStart": -9'),
     ),
     "bytes that are no text": ("model/model.json", b'{"\xae": 1}'),
     "a null in a name": ("predict/manifest", b"a\0.wav\n"),
