@@ -4,8 +4,8 @@
 new one: it trains on 0.25, 0.5, 1, 2 and 5 minutes of that speaker's sentences, by the recipe
 ``few-minutes``, in every way of `WAYS`, with three seeds, and tests on sentences that no network
 heard; a few seconds of one more sentence choose the epoch. What is trained on is drawn by the seed.
-At 0 minutes the networks of others are tested as they are, the population's by those channels that
-it has. It is the one in ``trained/``, as ``make repro`` leaves it.
+At 0 minutes the networks of others are tested as they are, by those channels that they have, and by
+r alone. The population's is the one in ``trained/``, as ``make repro`` leaves it.
 ``--table`` trains nothing. Figures are kept in ``studies/results/adapt.json`` as soon as they are
 known; an interrupted command resumes.
 """
@@ -58,12 +58,10 @@ HEADER = ("new speaker", "minutes", *WAYS.values())
 
 
 def other_speaker(speaker: str, way: str) -> Trial:
-    """Return the training on the other speaker alone, tested on the sentences of the new one."""
+    """Return the training on the speaker who is not the new one."""
     (other,) = (name for name in SPEAKERS if name != speaker)
-    entries = splits()
-    lists = {split: of_speaker(entries[split], other) for split in protocols.SPLITS[:2]}
-    lists[protocols.TEST] = of_speaker(entries[protocols.TEST], speaker)
-    return trial(f"{speaker}-{way}-0", lists, MEASURED if way == "both" else {}, 1)
+    lists = {split: of_speaker(entries, other) for split, entries in splits().items()}
+    return trial(f"{way}-without-{speaker}", lists, MEASURED if way == "both" else {}, 1)
 
 
 def of_speaker(entries: Sequence[Entry], speaker: str) -> list[Entry]:
@@ -115,15 +113,15 @@ def trial(
     return Trial(name, own, seed, files, SETTINGS["pooled"].overrides)
 
 
-def as_it_is(speaker: str, path: Path) -> None:
-    """Keep r of the population's network on a speaker of whom it heard nothing, unless known.
+def as_it_is(speaker: str, way: str, folder: Path, path: Path) -> None:
+    """Keep r of a network on a speaker of whom it heard nothing, unless known.
 
     Of the channels that both have; where this mouth lies the network cannot know, so there are no
     millimetres.
     """
-    if (key := f"{speaker}-population-0/1") in trials.load(path):
+    if (key := f"{speaker}-{way}-0/1") in trials.load(path):
         return
-    model = Predictor.load(real_corpora.population())
+    model = Predictor.load(folder)
     store = Store(FOLDER / "pooled" / artifacts.STANDARDIZED, "standardize")
     frames = Store(FOLDER / "pooled" / artifacts.FRAMES, "extract")
     raw = {entry.id: entry for entry in frames.entries}
@@ -157,13 +155,13 @@ def begin(speaker: str, way: str, path: Path) -> real_corpora.Overrides:
     if way == "scratch":
         return SCRATCH
     start = real_corpora.population()
-    if way == "population":
-        as_it_is(speaker, path)
-    else:
-        start = FOLDER / f"{way}-without-{speaker}"
-        if not (start / "model.json").exists() or f"{speaker}-{way}-0/1" not in trials.load(path):
-            source = real_corpora.prepare("pooled")
-            trials.run(other_speaker(speaker, way), FOLDER, path, source, keep=start)
+    if way != "population":
+        start, one = FOLDER / f"{way}-without-{speaker}", other_speaker(speaker, way)
+        if not (start / "model.json").exists():
+            results = trials.load(path)
+            write_json(path, {key: result for key, result in results.items() if key != one.key})
+            trials.run(one, FOLDER, path, real_corpora.prepare("pooled"), keep=start)
+    as_it_is(speaker, way, start, path)
     return {"train.init": f"../../{start.name}", "train.recipe": "few-minutes"}
 
 

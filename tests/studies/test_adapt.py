@@ -47,7 +47,7 @@ def test_only_speakers_that_were_trained_on_have_a_panel(tmp_path, monkeypatch):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0.25"]  # no gap for others
 
 
-def test_the_population_as_it_is_is_scored_by_the_channels_that_both_have(tmp_path, monkeypatch):
+def test_a_network_as_it_is_is_scored_by_the_channels_that_both_have(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     small_model.write(adapt.FOLDER / "population")
     model = Predictor.load(adapt.FOLDER / "population")
@@ -72,7 +72,7 @@ def test_the_population_as_it_is_is_scored_by_the_channels_that_both_have(tmp_pa
             frames.add(name, {"inputs": x, "speech": speech.astype(np.float32)})
             standardized.add(name, {"targets": y}, speaker=speaker, split=split)
     path = tmp_path / "results.json"
-    adapt.as_it_is("DP", path)
+    adapt.as_it_is("DP", "population", adapt.FOLDER / "population", path)
     ((key, result),) = trials.load(path).items()
     assert key == "DP-population-0/1" and result["test_frames"] == [60]
     assert result["test"] == {"predicted": {"pearson_r": [pytest.approx(1, abs=1e-4)]}}
