@@ -111,6 +111,7 @@ ROWS: dict[str, tuple[str, Overrides]] = {
             "recipes.default.loss": "mse",
             "recipes.default.deltas": 0,
             "recipes.default.patience": 5,
+            "standardize.inputs": "utterance",
             "standardize.targets": "utterance",
         },
     ),
