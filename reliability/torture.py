@@ -61,6 +61,7 @@ MADE = ("data", "trained", "reports", "predicted")
 NOTES = ("reports/live", "reports/training.csv", "data/.", "trained/.")  # on a run, not of it
 SOUNDS = 24
 ALL_WRITTEN = "all written"
+RUNNING = Path(".dvc/tmp/rwlock")  # of DVC: who reads and who writes which file
 LACKING = (95, 50, 10)  # per cent of what a run makes, that small disks have no room for
 SMALLEST_FILE = 2_000  # bytes that a file may have on the full disk
 TWO_DAYS_S = 172_800
@@ -147,7 +148,15 @@ class Torturer:
         say(f"FAULT {what}")
 
     def start(self, **options: Any) -> subprocess.Popen[str]:
-        """Start the command in a session of its own."""
+        """Start the command in a session of its own.
+
+        A kill while DVC writes its list of running commands leaves that empty, and DVC would not
+        start again; it is removed, as `make repro` does and docs/reliability.md says.
+        """
+        running = self.folder / RUNNING
+        if running.exists() and not running.stat().st_size:
+            say(f"{RUNNING}: left empty by a kill, removed")
+            running.unlink()
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": ""}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return subprocess.Popen(

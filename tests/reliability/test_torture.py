@@ -88,3 +88,13 @@ def test_a_failure_wants_a_line_and_no_traceback(tmp_path):
 def test_a_command_that_fails_of_itself_is_refused(tmp_path):
     with pytest.raises(torture.InputError, match="fails of itself"):
         torturer(tmp_path, "raise SystemExit(3)")
+
+
+@pytest.mark.parametrize("text", ["", "{}"])
+def test_what_dvc_left_empty_is_removed_before_the_next_run(tmp_path, text, capsys):
+    running = tmp_path / torture.RUNNING
+    running.parent.mkdir(parents=True)
+    running.write_text(text)
+    torturer(tmp_path, SAFE)
+    assert running.exists() == bool(text)
+    assert ("removed" in capsys.readouterr().out) != bool(text)
