@@ -40,7 +40,7 @@ from pipeline.formats import (
     track_csv,
 )
 from pipeline.ground import artifacts, params
-from pipeline.ground.console import InputError, UsageError
+from pipeline.ground.console import InputError, UsageError, escaped
 from pipeline.ground.params import Corpus, Layout
 from pipeline.ground.storage import Entry, Store, StoreWriter, read_yaml, write_yaml
 from pipeline.ground.utterance import Label, Tracks, Utterance
@@ -605,7 +605,7 @@ def named_sounds(path: Path) -> None:
     try:
         recordings.place(found, path.parent / "out")
     except UsageError as error:  # of sounds, wherever they were named
-        assert any(f"{one.audio}" in f"{error}" for one in found), error
+        assert any(escaped(f"{one.audio}") in f"{error}" for one in found), error
         raise UsageError(f"{path}: {error}") from None
 
 

@@ -61,7 +61,7 @@ def other_speaker(speaker: str, way: str) -> Trial:
     """Return the training on the speaker who is not the new one."""
     (other,) = (name for name in SPEAKERS if name != speaker)
     lists = {split: of_speaker(entries, other) for split, entries in splits().items()}
-    return trial(f"{way}-without-{speaker}", lists, MEASURED if way == "both" else {}, 1)
+    return trial(f"{speaker}-{way}-others", lists, MEASURED if way == "both" else {}, 1)
 
 
 def of_speaker(entries: Sequence[Entry], speaker: str) -> list[Entry]:
