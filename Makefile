@@ -26,9 +26,9 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 .PHONY: repro test check coverage pythons bench compare real tutorials docs torture fuzz endurance
 .PHONY: lock debian scm
 
-# What DVC left empty when it was killed while it wrote who is running, it would refuse to read.
+# What DVC wrote when it was killed can be empty, and DVC would refuse to read it.
 repro: $(VENV)/run scm
-	@test ! -e .dvc/tmp/rwlock || test -s .dvc/tmp/rwlock || rm .dvc/tmp/rwlock
+	@find . -maxdepth 3 \( -path ./dvc.lock -o -path ./.dvc/tmp/rwlock \) -empty -delete
 	@dvc repro
 	@python -m pipeline.compare
 

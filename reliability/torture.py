@@ -61,7 +61,7 @@ MADE = ("data", "trained", "reports", "predicted")
 NOTES = ("reports/live", "reports/training.csv", "data/.", "trained/.")  # on a run, not of it
 SOUNDS = 24
 ALL_WRITTEN = "all written"
-RUNNING = Path(".dvc/tmp/rwlock")  # of DVC: who reads and who writes which file
+IN_PLACE = ("dvc.lock", ".dvc/tmp/rwlock")  # DVC writes over them, and a kill can meet it
 LACKING = (95, 50, 10)  # per cent of what a run makes, that small disks have no room for
 SMALLEST_FILE = 2_000  # bytes that a file may have on the full disk
 TWO_DAYS_S = 172_800
@@ -150,13 +150,14 @@ class Torturer:
     def start(self, **options: Any) -> subprocess.Popen[str]:
         """Start the command in a session of its own.
 
-        A kill while DVC writes its list of running commands leaves that empty, and DVC would not
-        start again; it is removed, as `make repro` does and docs/reliability.md says.
+        What a kill left empty while DVC wrote it, DVC would refuse to read; it is removed, as
+        `make repro` does and docs/reliability.md says.
         """
-        running = self.folder / RUNNING
-        if running.exists() and not running.stat().st_size:
-            say(f"{RUNNING}: left empty by a kill, removed")
-            running.unlink()
+        for name in IN_PLACE:
+            path = self.folder / name
+            if path.exists() and not path.stat().st_size:
+                say(f"{name}: left empty by a kill, removed")
+                path.unlink()
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": ""}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return subprocess.Popen(

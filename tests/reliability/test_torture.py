@@ -91,10 +91,11 @@ def test_a_command_that_fails_of_itself_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{}"])
-def test_what_dvc_left_empty_is_removed_before_the_next_run(tmp_path, text, capsys):
-    running = tmp_path / torture.RUNNING
-    running.parent.mkdir(parents=True)
-    running.write_text(text)
+@pytest.mark.parametrize("name", torture.IN_PLACE)
+def test_what_dvc_left_empty_is_removed_before_the_next_run(tmp_path, name, text, capsys):
+    written = tmp_path / name
+    written.parent.mkdir(parents=True, exist_ok=True)
+    written.write_text(text)
     torturer(tmp_path, SAFE)
-    assert running.exists() == bool(text)
+    assert written.exists() == bool(text)
     assert ("removed" in capsys.readouterr().out) != bool(text)
