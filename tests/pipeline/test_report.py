@@ -344,7 +344,7 @@ def test_report_of_the_stages_shows_every_part(standardized, stage, echo, driver
     assert f"{figures['test']['delivered']['rmse_mm']:.3f}" in summary
     assert f"{figures['test']['own_z']['z_mse']:.3f}" in summary
     stated = page.run("document.getElementById('protocol').textContent")
-    assert "of inputs per utterance, of targets per speaker" in stated and "u00" in stated
+    assert "of inputs per speaker, of targets per speaker" in stated and "u00" in stated
     names = page.run("[...document.querySelectorAll('#pictures figure')].map(f => f.id)")
     assert {"picture-track", "picture-timeline", "picture-scatter", "picture-moving"} <= set(names)
     loaded = page.run("[...document.querySelectorAll('img')].every(i => i.naturalWidth > 100)")
