@@ -209,7 +209,8 @@ def protocol(
     known: Mapping[str, palates.Palate],
 ) -> dict[str, Any]:
     """Return what a reader has to know to compare the figures with others'."""
-    model, over = about_model(), settings.standardize
+    model = about_model()
+    over = model.standardize
     splits: dict[str, list[str]] = {split: [] for split in protocols.SPLITS}
     for entry in store.entries:
         splits.setdefault(entry.about["split"], []).append(entry.id)

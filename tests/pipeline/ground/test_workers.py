@@ -1,6 +1,6 @@
 """Calls on several cores and on a Dask cluster, whose workers and scheduler may die."""
 
-import os
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -126,7 +126,7 @@ def test_a_call_that_no_worker_survives_is_one_line(monkeypatch, tmp_path):
     running = Cluster(tmp_path)
     try:
         with pytest.raises(InputError, match="2 workers died over the same call") as caught:
-            list(workers.spread(os._exit, [(1,)], 1, running.address))
+            list(workers.spread(signal.raise_signal, [(signal.SIGKILL,)], 1, running.address))
     finally:
         running.close()
     assert "of too little memory; their logs say why; the same command with" in str(caught.value)
