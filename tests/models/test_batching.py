@@ -76,6 +76,21 @@ def test_neither_the_short_nor_the_long_always_come_first(name):
         assert {plan[place].frames for plan in plans} == shapes
 
 
+def test_neighbours_in_length_do_not_always_share_a_batch_of_their_bucket():
+    """Two buckets of four batches, in each of five epochs."""
+    lengths = np.arange(100, 132)
+    plans = [batching.bucket(lengths, 4, np.random.default_rng(k), buckets=2) for k in range(5)]
+    assert len({frozenset(b.utterance.tolist()) for plan in plans for b in plan}) > 8
+
+
+def test_lanes_that_are_filled_one_after_the_other_do_not_always_share_a_batch():
+    """The two longest utterances begin the first two lanes."""
+    lengths = np.array([1000, 990, *[300] * 62])
+    plans = [batching.pack(lengths, 4000, np.random.default_rng(k)) for k in range(40)]
+    together = [any({0, 1} <= {*b.utterance.tolist()} for b in plan) for plan in plans]
+    assert 0 < sum(together) < 30
+
+
 def test_utterances_of_a_lane_stand_in_any_order():
     """Though lanes are filled from long to short."""
     lengths = np.array([1000, 10])
