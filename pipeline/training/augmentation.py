@@ -65,7 +65,7 @@ class Sounds:
     def of(cls, store: Store, entries: Sequence[Entry], settings: params.Params) -> Sounds | None:
         """Open the sounds that the recipe varies; None if it varies none, or not for these."""
         sound = settings.recipe.augment.sound
-        if sound is None or (sound.when == "new-speakers" and store.about["known_speakers"]):
+        if sound is None or (sound.when == "new-speakers" and store.about.get("known_speakers")):
             return None
         return cls(store, entries, sound, settings)
 
